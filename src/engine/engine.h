@@ -1,0 +1,133 @@
+/* THE interface between measuring and computing. An engine is a model's weights on a device;
+ * a session is one KV cache for one cell. bench/ and cli/ know nothing else of either.
+ *
+ * Time: an engine stamps with the clock handed to open and reports through the sink; only
+ * the caller turns stamps into results. Nothing is allocated in prefill or decode. */
+#ifndef TOKENMARK_ENGINE_ENGINE_H
+#define TOKENMARK_ENGINE_ENGINE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "model/model.h"
+
+struct engine;  /* opaque, each engine's own */
+struct session; /* opaque, each engine's own */
+
+struct engine_options {
+    const char *dtype;    /* "auto", "float32", "float16", "bfloat16", ... */
+    const char *kv_dtype; /* "auto" or like dtype */
+    const char *isa;      /* "auto" or a lower instruction set; CPU only */
+    int threads;          /* 0 = the engine's choice */
+    bool pin;             /* bind threads to CPUs */
+    int device_index;     /* N of cuda:N */
+    const struct clock *clock;
+    void (*notice)(void *context, const char *text, double fraction); /* loading; may be NULL */
+    void *notice_context;
+};
+
+/* One cell's session: everything that is allocated, and how tokens are chosen. */
+struct session_shape {
+    int64_t batch_size;
+    int64_t input_length;  /* longest prompt */
+    int64_t output_length; /* tokens generated, the first included: the cache holds
+                            * input_length + output_length - 1 positions a row */
+    double temperature;    /* 0 = greedy */
+    double top_p;
+    uint64_t seed;    /* of the draws */
+    bool want_logits; /* the sink will ask for logits (generate, tests) */
+    /* Instead of the chosen tokens these are fed on, [steps, batch]; NULL outside tests. */
+    const int32_t *forced_tokens;
+};
+
+/* Bytes a session takes, known before it is opened; the same function sizes it. */
+struct session_memory {
+    int64_t kv_bytes;
+    int64_t workspace_bytes; /* activations, logits, scratch */
+    bool on_device;          /* the bytes are the device's, not the host's */
+    int64_t available_bytes; /* there now */
+};
+
+struct memory_usage {
+    int64_t host_peak_bytes;        /* resident peak of the process since session_open */
+    int64_t device_allocated_bytes; /* -1 without a device of its own */
+    int64_t device_reserved_bytes;
+};
+
+/* Receives a run's tokens. `step` 0 is the first generated token (the end of prefill). */
+struct token_sink {
+    /* tokens [batch] of one step, known on the host at time_s of the engine's clock. */
+    void (*step)(void *context, int64_t step, const int32_t *tokens, double time_s);
+    /* logits [batch, vocabulary_size] that step's tokens were chosen from: after the model's own
+     * soft-cap, before temperature. Called only with shape.want_logits; may be NULL. */
+    void (*logits)(void *context, int64_t step, const float *logits);
+    /* Asked between layers: true makes the engine return ERROR_STOPPED soon. May be NULL. */
+    bool (*stop)(void *context);
+    void *context;
+};
+
+enum limit_kind { LIMIT_READ_BANDWIDTH, LIMIT_MULTIPLY_ADD };
+
+/* One pass of a probe; the caller times it. */
+struct limit_probe {
+    enum limit_kind kind;
+    const char *dtype;     /* of the multiply-adds */
+    int64_t working_bytes; /* LIMIT_READ_BANDWIDTH: buffer size */
+    int threads;
+    double work; /* out: bytes read, or floating-point operations (2 per mul-add) */
+};
+
+struct engine_ops {
+    const char *name;   /* "native-cpu" */
+    const char *device; /* "cpu" or "cuda": what --device asks for */
+    bool hidden;        /* tests only: chosen by name, not listed, never by auto */
+
+    /* Can it run here? 0, or a code with the reason. */
+    int (*probe)(int device_index, struct error *reason);
+    int (*open)(struct engine **out, const struct model *model,
+                const struct engine_options *options, struct error *error);
+    void (*close)(struct engine *engine);
+    /* Facts for the header and the results: device, dtype, kv_dtype, isa, threads, weight_bytes.
+     * New reference. */
+    json_t *(*facts)(const struct engine *engine);
+    int (*predict)(const struct engine *engine, const struct session_shape *shape,
+                   struct session_memory *memory, struct error *error);
+    /* Allocates and touches everything the cell needs. ERROR_MEMORY when there is not enough. */
+    int (*session_open)(struct session **out, struct engine *engine,
+                        const struct session_shape *shape, struct error *error);
+    void (*session_close)(struct session *session);
+    /* ids [batch, length], int32, row-major, all inside the vocabulary. Starts at position 0
+     * whatever ran before, fills the cache, chooses the first token of every row. */
+    int (*prefill)(struct session *session, const int32_t *ids, int64_t length,
+                   const struct token_sink *sink, struct error *error);
+    /* `steps` further tokens for every row, one step at a time. */
+    int (*decode)(struct session *session, int64_t steps, const struct token_sink *sink,
+                  struct error *error);
+    int (*memory_usage)(const struct session *session, struct memory_usage *usage,
+                        struct error *error);
+    int (*limit_run)(struct engine *engine, struct limit_probe *probe, struct error *error);
+};
+
+/* The table: every engine that exists, also one that is not built or cannot run here. */
+struct engine_entry {
+    const struct engine_ops *ops;
+    const char *missing_reason; /* why ops is NULL (not built); NULL otherwise */
+    const char *name;
+    const char *device;
+};
+extern const struct engine_entry engines[];
+extern const size_t engine_count;
+
+/* The entry that serves `device` ("cpu", "cuda", "cuda:N", "auto"; with hidden engines by their
+ * device name, e.g. "fake"). *device_index is N. *reason tells, for "auto" that fell back to the
+ * CPU, why; "" otherwise. ERROR_INPUT where the device asked for is not there. */
+int engine_choose(const struct engine_ops **out, int *device_index, const char *device,
+                  struct error *reason, struct error *error);
+
+/* How a token is drawn, the same on every engine: see sampler.h. */
+
+#endif

@@ -1,0 +1,81 @@
+/* What one measurement is on record: a run (one generation), a cell (one batch size and
+ * input length), and the table of metrics that every writer, reader, table and plot loops over. */
+#ifndef TOKENMARK_RESULTS_RECORD_H
+#define TOKENMARK_RESULTS_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { RECORD_NAME_MAX = 256, RECORD_REASON_MAX = 512 };
+
+/* Doubles that are not known are NaN: null in JSON, empty in CSV. */
+struct run_record {
+    char timestamp[40]; /* ISO 8601, when the run began */
+    char model_name[RECORD_NAME_MAX];
+    char device[32]; /* the real one: "cpu", "cuda:0" */
+    char dtype[16];  /* "" in files of the Python suite */
+    int64_t batch_size;
+    int64_t input_length;         /* tokens per sequence */
+    int64_t target_output_length; /* tokens per sequence */
+    int64_t actual_output_length;
+    int64_t run_number;           /* from 1 per cell */
+    double total_latency;         /* s, = prefill_time + decode_time */
+    double prefill_time;          /* s, time to first token */
+    double decode_time;           /* s */
+    double decode_time_per_token; /* s, = decode_time / decode_tokens_count; NaN when that is 0 */
+    int64_t decode_tokens_count;  /* = actual_output_length - 1 */
+    double tokens_per_second;     /* = batch * actual_output_length / total_latency */
+    double prefill_tokens_per_second; /* = batch * input_length / prefill_time */
+    double decode_tokens_per_second;  /* = batch * decode_tokens_count / decode_time */
+    double cpu_memory_mb;             /* MB = 2^20 bytes */
+    double gpu_memory_allocated_mb;   /* NaN without a GPU */
+    double gpu_memory_reserved_mb;
+    double temperature;
+    double top_p;
+    double *decode_step_times; /* s, [decode_tokens_count]: each step's duration; may be NULL */
+    size_t decode_step_count;
+};
+
+/* Fills the derived fields from batch, lengths and the two times (+ NaN rules). */
+void run_record_derive(struct run_record *run);
+
+enum metric_direction { METRIC_LOWER_IS_BETTER, METRIC_HIGHER_IS_BETTER };
+
+struct metric {
+    const char *name;    /* the JSON name and the CSV column */
+    const char *unit;    /* "s", "tokens/s", "MB" */
+    const char *title;   /* "Total latency" */
+    const char *meaning; /* one sentence */
+    size_t offset;       /* of the double in struct run_record */
+    const char *group;   /* JSON object it lies in ("memory_usage") or NULL */
+    enum metric_direction better;
+};
+
+enum metric_id {
+    METRIC_TOTAL_LATENCY,
+    METRIC_PREFILL_TIME,
+    METRIC_DECODE_TIME,
+    METRIC_DECODE_TIME_PER_TOKEN,
+    METRIC_TOKENS_PER_SECOND,
+    METRIC_PREFILL_TOKENS_PER_SECOND,
+    METRIC_DECODE_TOKENS_PER_SECOND,
+    METRIC_CPU_MEMORY_MB,
+    METRIC_GPU_MEMORY_ALLOCATED_MB,
+    METRIC_GPU_MEMORY_RESERVED_MB,
+    METRIC_COUNT,
+};
+extern const struct metric metrics[METRIC_COUNT];
+
+double metric_value(const struct metric *metric, const struct run_record *run);
+
+enum cell_status { CELL_PENDING, CELL_PARTIAL, CELL_MEASURED, CELL_SKIPPED, CELL_FAILED };
+const char *cell_status_name(enum cell_status status); /* "pending", ... */
+
+struct cell_record {
+    int64_t batch_size;
+    int64_t input_length;
+    enum cell_status status;
+    char reason[RECORD_REASON_MAX]; /* why skipped or failed; "" otherwise */
+};
+
+#endif

@@ -1,0 +1,71 @@
+/* A results document in memory: the four blocks of facts, cells in grid order, runs in
+ * order of measurement; to and from JSON and CSV. results_file.h keeps it on disk. */
+#ifndef TOKENMARK_RESULTS_RESULTS_H
+#define TOKENMARK_RESULTS_RESULTS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "results/record.h"
+#include "stats/stats.h"
+
+enum { RESULTS_SCHEMA_VERSION = 1 };
+
+enum results_origin {
+    RESULTS_TOKENMARK_JSON,
+    RESULTS_TOKENMARK_CSV,
+    RESULTS_PYTHON_SUITE, /* a bare list: decode times hold a second prefill */
+};
+
+struct results {
+    enum results_origin origin;
+    char *source_path; /* of a loaded file, NULL otherwise */
+    /* Blocks of the JSON document, NULL where the source has none (CSV, Python suite). */
+    json_t *tool;
+    json_t *config;
+    json_t *options;
+    json_t *system;
+    json_t *model;
+    struct cell_record *cells;
+    size_t cell_count;
+    struct run_record *runs;
+    size_t run_count;
+    size_t run_capacity;
+};
+
+/* Starts empty; blocks are set by the caller (ownership passes to results). */
+void results_init(struct results *results);
+void results_free(struct results *results);
+
+/* Appends a copy of the record; takes over run->decode_step_times. */
+int results_add_run(struct results *results, const struct run_record *run, struct error *error);
+int results_add_cell(struct results *results, const struct cell_record *cell, struct error *error);
+struct cell_record *results_find_cell(struct results *results, int64_t batch_size,
+                                      int64_t input_length);
+
+/* Statistics of one metric over the runs of one cell. */
+int results_summarise(const struct results *results, const struct cell_record *cell,
+                      const struct metric *metric, struct stats_summary *summary,
+                      struct error *error);
+
+/* The document as JSON text: schema_version, tool, config, options, system, model, cells (with
+ * the statistics of every metric), runs. */
+int results_write_json(const struct results *results, struct text *out, struct error *error);
+
+/* One row per run, RFC 4180 (CRLF, quotes where needed), memory flattened. */
+int results_write_csv(const struct results *results, struct text *out, struct error *error);
+
+/* Reads a file of any origin, told apart by its content. Cells of a source without them are
+ * made from its runs. ERROR_INPUT names the file and the path in it of what is wrong. */
+int results_load(struct results *results, const char *path, struct error *error);
+
+/* From memory; fuzzed. */
+int results_parse_json(struct results *results, const char *json, size_t bytes, const char *name,
+                       struct error *error);
+int results_parse_csv(struct results *results, const char *csv, size_t bytes, const char *name,
+                      struct error *error);
+
+#endif

@@ -1,0 +1,30 @@
+/* Results on disk while they are measured: PREFIX.json and PREFIX.csv are rewritten whole
+ * (beside, fsync, rename) after every cell, so that kill -9 at any moment leaves valid files. */
+#ifndef TOKENMARK_RESULTS_RESULTS_FILE_H
+#define TOKENMARK_RESULTS_RESULTS_FILE_H
+
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "results/results.h"
+
+struct results_file {
+    char *json_path;
+    char *csv_path;
+    const struct clock *clock;
+    double last_save_s;      /* when the last save ended */
+    double last_save_cost_s; /* how long it took */
+};
+
+/* Checks both paths: an existing file is ERROR_INPUT without `force`, so is one that could
+ * not be written. Nothing is written yet. prefix NULL: benchmark_results_YYYYMMDD_HHMMSS. */
+int results_file_open(struct results_file *file, const char *prefix, bool force,
+                      const struct clock *clock, struct error *error);
+
+/* Saves if the last save cost at most 5 % of the time since it (or `always`). */
+int results_file_save(struct results_file *file, const struct results *results, bool always,
+                      struct error *error);
+
+void results_file_close(struct results_file *file);
+
+#endif
