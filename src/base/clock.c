@@ -30,6 +30,8 @@ void clock_timestamp(char out[40])
     char sign = offset_min < 0 ? '-' : '+';
     if (offset_min < 0)
         offset_min = -offset_min;
-    (void)snprintf(out, 40, "%s.%06ld%c%02ld:%02ld", day, now.tv_nsec / 1000, sign,
-                   offset_min / 60 % 100, offset_min % 60);
+    unsigned microseconds = (unsigned)(now.tv_nsec / 1000) % 1000000U;
+    unsigned hours = (unsigned)(offset_min / 60) % 100U;
+    unsigned minutes = (unsigned)(offset_min % 60) % 60U;
+    (void)snprintf(out, 40, "%.19s.%06u%c%02u:%02u", day, microseconds, sign, hours, minutes);
 }

@@ -40,10 +40,14 @@ int error_prefix(struct error *error, const char *format, ...)
     memcpy(old, error->text, sizeof old);
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(error->text, sizeof error->text, format, arguments);
+    (void)vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
-    if (length >= 0 && (size_t)length < sizeof error->text)
-        (void)snprintf(error->text + length, sizeof error->text - (size_t)length, ": %s", old);
+    size_t length = strlen(error->text);
+    for (const char *part = ": "; *part != '\0' && length + 1 < sizeof error->text; part++)
+        error->text[length++] = *part;
+    for (const char *part = old; *part != '\0' && length + 1 < sizeof error->text; part++)
+        error->text[length++] = *part;
+    error->text[length] = '\0';
     cut_at_character(error->text, sizeof error->text);
     return error->code;
 }
