@@ -1,6 +1,6 @@
 # One static library per room of src/; ARCHITECTURE.md says which may use which.
 function(tokenmark_room room)
-  cmake_parse_arguments(ROOM "" "" "SOURCES;USES" ${ARGN})
+  cmake_parse_arguments(ROOM "" "" "SOURCES;USES;DEFINES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${ROOM_SOURCES})
   if(sources)
     add_library(tokenmark_${room} STATIC ${sources})
@@ -11,6 +11,7 @@ function(tokenmark_room room)
   endif()
   target_include_directories(tokenmark_${room} ${scope} ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(tokenmark_${room} ${scope} ${ROOM_USES})
+  target_compile_definitions(tokenmark_${room} ${scope} ${ROOM_DEFINES})
 endfunction()
 
 # Kernels of one instruction set get its flags by their file name.
@@ -23,31 +24,26 @@ set_source_files_properties(${avx512_sources} PROPERTIES COMPILE_OPTIONS
 set_source_files_properties(${avx512_bf16_sources} PROPERTIES COMPILE_OPTIONS
   "-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mavx512bf16;-mavx512vnni;-mfma;-mf16c;-mprefer-vector-width=512")
 
-tokenmark_room(base SOURCES src/base/*.c USES PkgConfig::JANSSON Threads::Threads)
+# Libraries the program can do without.
+foreach(library CURL FONTCONFIG HWLOC)
+  if(${library}_FOUND)
+    set(${library}_USES PkgConfig::${library})
+    set(${library}_DEFINES TOKENMARK_HAVE_${library})
+  endif()
+endforeach()
+
+tokenmark_room(base SOURCES src/base/*.c USES PkgConfig::JANSSON Threads::Threads ${HWLOC_USES}
+               DEFINES ${HWLOC_DEFINES})
 tokenmark_room(kernels SOURCES src/kernels/*.c USES m)
 tokenmark_room(stats SOURCES src/stats/*.c USES m)
 tokenmark_room(results SOURCES src/results/*.c USES tokenmark_stats tokenmark_base)
-tokenmark_room(model SOURCES src/model/*.c USES tokenmark_base m)
+tokenmark_room(model SOURCES src/model/*.c USES tokenmark_base m ${CURL_USES}
+               DEFINES ${CURL_DEFINES})
 tokenmark_room(config SOURCES src/config/*.c USES tokenmark_base m)
 tokenmark_room(engine SOURCES src/engine/*.c src/engine/cpu/*.c src/engine/fake/*.c
                USES tokenmark_model tokenmark_kernels tokenmark_base)
 tokenmark_room(bench SOURCES src/bench/*.c
                USES tokenmark_engine tokenmark_config tokenmark_results)
-tokenmark_room(report SOURCES src/report/*.c USES tokenmark_results)
+tokenmark_room(report SOURCES src/report/*.c USES tokenmark_results ${FONTCONFIG_USES}
+               DEFINES ${FONTCONFIG_DEFINES})
 tokenmark_room(cli SOURCES src/cli/*.c USES tokenmark_bench tokenmark_report)
-if(CURL_FOUND)
-  target_link_libraries(tokenmark_model PUBLIC PkgConfig::CURL)
-  target_compile_definitions(tokenmark_model PUBLIC TOKENMARK_HAVE_CURL)
-endif()
-if(FONTCONFIG_FOUND)
-  target_link_libraries(tokenmark_report PUBLIC PkgConfig::FONTCONFIG)
-  target_compile_definitions(tokenmark_report PUBLIC TOKENMARK_HAVE_FONTCONFIG)
-endif()
-if(HWLOC_FOUND)
-  target_link_libraries(tokenmark_base PUBLIC PkgConfig::HWLOC)
-  target_compile_definitions(tokenmark_base PUBLIC TOKENMARK_HAVE_HWLOC)
-endif()
-
-add_executable(tokenmark src/main.c)
-target_link_libraries(tokenmark PRIVATE tokenmark_cli)
-install(TARGETS tokenmark RUNTIME DESTINATION bin)
