@@ -47,3 +47,7 @@ tokenmark_room(bench SOURCES src/bench/*.c
 tokenmark_room(report SOURCES src/report/*.c USES tokenmark_results ${FONTCONFIG_USES}
                DEFINES ${FONTCONFIG_DEFINES})
 tokenmark_room(cli SOURCES src/cli/*.c USES tokenmark_bench tokenmark_report)
+
+add_executable(tokenmark src/main.c)
+target_link_libraries(tokenmark PRIVATE tokenmark_cli)
+install(TARGETS tokenmark RUNTIME DESTINATION bin)
