@@ -19,8 +19,8 @@ int json_file_load(json_t **out, const char *path, size_t limit, struct error *e
 int json_text_load(json_t **out, const char *text, size_t bytes, const char *name,
                    struct error *error);
 
-/* Appends `value` to `text`: 17 significant digits, so that every double reads back the
- * same; key order kept; `indent` spaces a level, 0 for one line. */
+/* Appends `value` to `text`: every double reads back the same, key order is kept; `indent`
+ * spaces a level with a list of plain values on one line, or 0 for one line in all. */
 int json_text_dump(struct text *text, const json_t *value, int indent, struct error *error);
 
 /* A JSON number for a double; null for NaN and infinities, which JSON does not have. */

@@ -1,6 +1,7 @@
 /* The growing string of text.h. */
 #include "base/text.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -62,6 +63,21 @@ void text_printf(struct text *text, const char *format, ...)
         text->length += (size_t)length;
     }
     va_end(again);
+}
+
+void text_append_real(struct text *text, double value)
+{
+    if (!isfinite(value))
+        return;
+    char digits[40];
+    for (int precision = 15; precision <= 17; precision++) {
+        (void)snprintf(digits, sizeof digits, "%.*g", precision, value);
+        if (strtod(digits, NULL) == value)
+            break;
+    }
+    text_append(text, digits);
+    if (strpbrk(digits, ".e") == NULL)
+        text_append(text, ".0");
 }
 
 const char *text_string(const struct text *text)

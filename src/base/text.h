@@ -17,6 +17,10 @@ void text_append(struct text *text, const char *string);
 void text_append_bytes(struct text *text, const char *bytes, size_t count);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The shortest decimal that reads back as exactly this double ("0.9", "1.0", "6.1e-05"), the
+ * same form in every locale; always with a point or an exponent. NaN and infinities: nothing. */
+void text_append_real(struct text *text, double value);
+
 /* The string so far; "" when nothing was appended. Owned by `text`. */
 const char *text_string(const struct text *text);
 
