@@ -8,7 +8,7 @@ BENCH_OUTPUT ?= quick_test
 BUILD = scripts/build.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all bench test soak install lint format asan tsan fuzz coverage clean help
+.PHONY: all bench bench-peers test soak install lint format asan tsan fuzz coverage clean help
 
 all: ## build build/tokenmark
 	@scripts/install_dependencies.sh build
@@ -25,6 +25,9 @@ test: ## run every test
 	@scripts/install_dependencies.sh build plots test
 	@JOBS=$(JOBS) $(BUILD) test
 	@scripts/run_tests.sh build
+
+bench-peers: all ## compare with other engines on this machine (PEERS="--rounds 3 ...")
+	@scripts/bench_peers.sh $(PEERS)
 
 soak: ## the long loops: kills, failing allocations, sanitizers over everything
 	@scripts/install_dependencies.sh build plots test clang
@@ -68,4 +71,4 @@ clean: ## remove every build folder
 	rm -rf build build-asan build-tsan build-fuzz build-coverage
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{sub(/:.*/, "", $$1); printf "  make %-12s %s\n", $$1, $$2}' Makefile
