@@ -9,21 +9,6 @@
 
 #include "base/file.h"
 
-/* Line and column (in characters) of a byte of the text, both from 1. */
-static void position_of(const char *text, size_t bytes, size_t offset, int *line, int *column)
-{
-    *line = 1;
-    *column = 1;
-    for (size_t at = 0; at < offset && at < bytes; at++) {
-        if (text[at] == '\n') {
-            *line += 1;
-            *column = 1;
-        } else if (((unsigned char)text[at] & 0xC0U) != 0x80U) {
-            *column += 1;
-        }
-    }
-}
-
 /* Jansson's position is the end of the token that it could not use; the message quotes a short
  * token ("... near 'NaN'"), which gives its start. */
 static size_t fault_offset(const json_error_t *fault)
@@ -50,7 +35,7 @@ int json_text_load(json_t **out, const char *text, size_t bytes, const char *nam
         size_t offset = skipped + fault_offset(&fault);
         int line;
         int column;
-        position_of(text, bytes, offset, &line, &column);
+        json_text_position(text, bytes, offset, &line, &column);
         return error_set(error, ERROR_INPUT, "%s:%d:%d: not valid JSON: %s", name, line, column,
                          fault.text);
     }

@@ -19,6 +19,16 @@ int json_file_load(json_t **out, const char *path, size_t limit, struct error *e
 int json_text_load(json_t **out, const char *text, size_t bytes, const char *name,
                    struct error *error);
 
+/* Line and column (in characters), both from 1, of the byte at `offset` of a text. */
+void json_text_position(const char *text, size_t bytes, size_t offset, int *line, int *column);
+
+/* Where the member number `member` (from 0, in order of the text) of the object that is the whole
+ * of `text` lies: its key with `item` JSON_AT_KEY, its value with JSON_AT_VALUE, else item number
+ * `item` of the list that it is. `text` must have parsed. Jansson forgets positions; a person
+ * who edits the file needs them. Returns the byte offset. */
+enum { JSON_AT_KEY = -2, JSON_AT_VALUE = -1 };
+size_t json_text_locate(const char *text, size_t bytes, size_t member, int64_t item);
+
 /* Appends `value` to `text`: every double reads back the same, key order is kept; `indent`
  * spaces a level with a list of plain values on one line, or 0 for one line in all. */
 int json_text_dump(struct text *text, const json_t *value, int indent, struct error *error);

@@ -4,6 +4,7 @@
 #define TOKENMARK_CONFIG_CONFIG_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,7 +35,9 @@ struct config_key {
     const char *name; /* JSON key, e.g. "batch_sizes" */
     const char *flag; /* command-line flag without dashes, e.g. "batch-sizes" */
     enum config_kind kind;
-    size_t offset;       /* in struct config */
+    size_t offset; /* in struct config */
+    double minimum, maximum;
+    bool above_minimum;  /* the minimum itself is not allowed */
     const char *allowed; /* for messages: "whole numbers from 1 to 1048576" */
     const char *help;
 };

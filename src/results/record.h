@@ -3,6 +3,7 @@
 #ifndef TOKENMARK_RESULTS_RECORD_H
 #define TOKENMARK_RESULTS_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -76,6 +77,14 @@ struct cell_record {
     int64_t input_length;
     enum cell_status status;
     char reason[RECORD_REASON_MAX]; /* why skipped or failed; "" otherwise */
+    /* Whose cell it is, for a file that holds several series. All "" stands for every run of the
+     * file: bench measures one model on one device. */
+    char model_name[RECORD_NAME_MAX];
+    char device[32];
+    char dtype[16];
 };
+
+/* Was this run measured in this cell? */
+bool cell_holds_run(const struct cell_record *cell, const struct run_record *run);
 
 #endif

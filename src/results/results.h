@@ -43,6 +43,7 @@ void results_free(struct results *results);
 /* Appends a copy of the record; takes over run->decode_step_times. */
 int results_add_run(struct results *results, const struct run_record *run, struct error *error);
 int results_add_cell(struct results *results, const struct cell_record *cell, struct error *error);
+/* The first such cell; NULL when there is none. */
 struct cell_record *results_find_cell(struct results *results, int64_t batch_size,
                                       int64_t input_length);
 
@@ -59,7 +60,9 @@ int results_write_json(const struct results *results, struct text *out, struct e
 int results_write_csv(const struct results *results, struct text *out, struct error *error);
 
 /* Reads a file of any origin, told apart by its content. Cells of a source without them are
- * made from its runs. ERROR_INPUT names the file and the path in it of what is wrong. */
+ * made from its runs, one per series (model, device, dtype), batch size and input length, in
+ * order of appearance. Derived values are computed anew (run_record_derive). ERROR_INPUT names the
+ * file and the path in it of what is wrong. */
 int results_load(struct results *results, const char *path, struct error *error);
 
 /* From memory; fuzzed. */
