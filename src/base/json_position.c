@@ -58,7 +58,7 @@ static void skip_value(struct scan *scan)
         } else if (c == ',' || c == ':') {
             scan->at++;
         } else {
-            while (scan->at < scan->bytes && look(scan) > ' ' && look(scan) != ',' &&
+            while (scan->at < scan->bytes && (unsigned char)look(scan) > ' ' && look(scan) != ',' &&
                    look(scan) != ']' && look(scan) != '}')
                 scan->at++;
         }

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 
-enum { CONFIG_LIST_MAX = 256, CONFIG_DEVICE_MAX = 32 };
+enum { CONFIG_KEY_COUNT = 8, CONFIG_LIST_MAX = 256, CONFIG_DEVICE_MAX = 32 };
 
 struct config_list {
     size_t count;
@@ -41,7 +41,7 @@ struct config_key {
     const char *allowed; /* for messages: "whole numbers from 1 to 1048576" */
     const char *help;
 };
-extern const struct config_key config_keys[];
+extern const struct config_key config_keys[CONFIG_KEY_COUNT];
 extern const size_t config_key_count;
 
 struct config_preset {
