@@ -1,5 +1,6 @@
 /* Drives an engine through the grid: per cell opens a session, warms it up, measures its runs,
- * closes it, records what happened and saves. The only place where a clock makes a result. */
+ * closes it, records what happened and saves. Its parts: generation.h (the timed window),
+ * warm_up.h, progress.h. */
 #ifndef TOKENMARK_BENCH_RUNNER_H
 #define TOKENMARK_BENCH_RUNNER_H
 
@@ -18,7 +19,8 @@ enum runner_event_kind {
     RUNNER_WARM_UP,    /* about to warm up */
     RUNNER_RUN_BEGIN,  /* about to measure run `run_number` */
     RUNNER_RUN_END,
-    RUNNER_CELL_END, /* measured or failed: the record is final and saved */
+    RUNNER_CELL_END,    /* measured, partial, skipped or failed: recorded and saved if due */
+    RUNNER_SAVE_FAILED, /* `text` says why; the grid goes on and the next save tries again */
 };
 
 /* What a progress display may know; events come only outside timed windows. */
@@ -26,30 +28,33 @@ struct runner_event {
     enum runner_event_kind kind;
     size_t cell_index;
     const struct cell_record *cell;
-    int64_t run_number;
-    const struct run_record *run; /* at RUN_END */
+    int64_t run_number;           /* at RUN_BEGIN and RUN_END; 0 otherwise */
+    const struct run_record *run; /* at RUN_END; NULL otherwise */
     double fraction;              /* of the whole grid's estimated work done, 0 to 1 */
     double remaining_s;           /* estimate; NaN while unknown */
+    const char *text;             /* at SAVE_FAILED; NULL otherwise */
 };
 
 struct runner_options {
     const struct config *config;
     const struct engine_ops *ops;
     struct engine *engine;
-    const struct model *model;
+    const char *model_name;
+    int64_t vocabulary_size;
     const char *device; /* the real one, for run records */
     const char *dtype;
     uint64_t seed;
-    const struct clock *clock;
+    const struct clock *clock; /* the one the engine was opened with */
     void (*event)(void *context, const struct runner_event *event); /* may be NULL */
     bool (*stop)(void *context); /* a person asked to stop; may be NULL */
     void *context;
 };
 
-/* Measures every pending cell of `results` (made by grid_build), saving to `file` (may be NULL in
- * tests) before the first warm-up and after every cell. A cell that fails is recorded and the
- * grid goes on. Returns 0 when all went well, ERROR_STOPPED after a stop, ERROR_FAILED when some
- * cell failed or a save did; what was measured is saved in every case. */
+/* Measures every pending cell of `results` (made by grid_build), and what is missing of every
+ * partial one, saving to `file` (may be NULL in tests) before the first warm-up, after every
+ * cell and at the end. A cell that fails is recorded and the grid goes on. Returns 0 when all
+ * went well, ERROR_STOPPED after a stop, ERROR_FAILED when some cell failed, none could be
+ * measured or the last save failed; `results` holds what was measured in every case. */
 int runner_run(struct results *results, struct results_file *file,
                const struct runner_options *options, struct error *error);
 
