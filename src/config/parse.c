@@ -66,7 +66,7 @@ static int parse_list(struct config *config, const struct config_key *key, const
     struct config_list *list = config_list_of(config, key);
     list->count = 0;
     for (size_t i = 0; i < json_array_size(value); i++) {
-        int64_t number;
+        int64_t number = 0;
         *item = (int64_t)i;
         int code = check_integer(key, json_array_get(value, i), &number, error);
         if (code == 0)

@@ -85,7 +85,7 @@ static int set_value(struct config *config, const struct config_key *key, const 
     case CONFIG_LIST:
         return set_list(config, key, words, error);
     case CONFIG_INTEGER: {
-        int64_t value;
+        int64_t value = 0;
         int code = set_integer(key, words, strlen(words), &value, error);
         if (code == 0)
             *config_integer_of(config, key) = value;
