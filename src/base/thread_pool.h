@@ -16,8 +16,8 @@ struct thread_pool;
 typedef void thread_task(void *context, int64_t chunk, int thread);
 
 /* `thread_count` counts the caller too: 1 makes no thread at all. With `pin`, thread i is
- * bound to the i-th CPU of the process's affinity mask, the caller included (its own mask
- * is restored by destroy). */
+ * bound to the i-th CPU of the affinity mask, one of every core before any core's second, the
+ * caller included (its own mask is restored by destroy); with more threads than CPUs none is. */
 int thread_pool_create(struct thread_pool **out, int thread_count, bool pin, struct error *error);
 void thread_pool_destroy(struct thread_pool *pool);
 

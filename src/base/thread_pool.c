@@ -1,0 +1,289 @@
+/* The pool of thread_pool.h. One word, the gate, holds a phase and how many workers are inside:
+ * an odd phase is an open region. Workers enter by adding one and see in the answer whether the
+ * region was still open, so the caller never waits for a worker that has not come in: when
+ * another process holds a core, the others finish the region without it. */
+#include "base/thread_pool.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cgroup.h"
+#include "base/cpu_order.h"
+
+enum {
+    PHASE_SHIFT = 16, /* the gate's lower bits count the workers inside */
+    INSIDE_MASK = (1 << PHASE_SHIFT) - 1,
+    SPINS = 2000,       /* pauses before a waiting thread yields: some 30 to 100 us */
+    YIELDS_A_LOOK = 64, /* yields between looks at the clock */
+    SLEEP_AFTER_NS = 2000000,
+};
+
+struct worker {
+    struct thread_pool *pool;
+    pthread_t thread;
+    int index;
+};
+
+struct thread_pool {
+    int thread_count;
+    bool pinned;
+    cpu_set_t caller_mask;
+    struct worker *workers; /* thread_count - 1 */
+    int started;
+    /* Set between regions, when no worker is inside. */
+    thread_task *task;
+    void *context;
+    int64_t chunk_count;
+    bool fixed; /* chunks by thread number; every worker must come */
+    bool stop;
+    /* Each in a cache line of its own: they are written at different moments. */
+    alignas(64) atomic_ullong gate;
+    alignas(64) atomic_llong next;
+    alignas(64) atomic_int finished; /* workers done with a fixed region */
+    alignas(64) atomic_uint bell;    /* sleepers wait for it to change */
+    atomic_int sleepers;
+};
+
+static void pause_briefly(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static uint64_t phase_of(uint64_t gate)
+{
+    return gate >> PHASE_SHIFT;
+}
+
+static void take_chunks(struct thread_pool *pool, int thread)
+{
+    if (pool->fixed) {
+        for (int64_t chunk = thread; chunk < pool->chunk_count; chunk += pool->thread_count)
+            pool->task(pool->context, chunk, thread);
+        return;
+    }
+    for (;;) {
+        int64_t chunk = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
+        if (chunk >= pool->chunk_count)
+            return;
+        pool->task(pool->context, chunk, thread);
+    }
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static bool region_is_new(struct thread_pool *pool, uint64_t seen, memory_order order)
+{
+    uint64_t phase = phase_of(atomic_load_explicit(&pool->gate, order));
+    return phase != seen && phase % 2 == 1;
+}
+
+static void sleep_for_region(struct thread_pool *pool, uint64_t seen)
+{
+    unsigned bell = atomic_load(&pool->bell);
+    atomic_fetch_add(&pool->sleepers, 1);
+    if (!region_is_new(pool, seen, memory_order_seq_cst))
+        (void)syscall(SYS_futex, &pool->bell, FUTEX_WAIT_PRIVATE, bell, NULL, NULL, 0);
+    atomic_fetch_sub(&pool->sleepers, 1);
+}
+
+/* Returns when a region that is not `seen` was open a moment ago. */
+static void wait_for_region(struct thread_pool *pool, uint64_t seen)
+{
+    for (int spin = 0; spin < SPINS; spin++) {
+        if (region_is_new(pool, seen, memory_order_relaxed))
+            return;
+        pause_briefly();
+    }
+    int64_t start_ns = now_ns();
+    for (int yields = 1; !region_is_new(pool, seen, memory_order_relaxed); yields++) {
+        (void)sched_yield();
+        if (yields % YIELDS_A_LOOK == 0 && now_ns() - start_ns > SLEEP_AFTER_NS)
+            sleep_for_region(pool, seen);
+    }
+}
+
+static void *work(void *argument)
+{
+    struct worker *worker = argument;
+    struct thread_pool *pool = worker->pool;
+    uint64_t seen = 0;
+    bool stop = false;
+    while (!stop) {
+        wait_for_region(pool, seen);
+        uint64_t phase = phase_of(atomic_fetch_add_explicit(&pool->gate, 1, memory_order_acquire));
+        if (phase % 2 == 1) {
+            seen = phase;
+            stop = pool->stop;
+            take_chunks(pool, worker->index);
+            if (pool->fixed)
+                atomic_fetch_add_explicit(&pool->finished, 1, memory_order_release);
+        }
+        atomic_fetch_sub_explicit(&pool->gate, 1, memory_order_release);
+    }
+    return NULL;
+}
+
+/* Yields after a while: the thread waited for may need this very core. */
+static void wait_a_little(int *spins)
+{
+    if (++*spins > SPINS)
+        (void)sched_yield();
+    else
+        pause_briefly();
+}
+
+static void run_region(struct thread_pool *pool)
+{
+    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool->finished, 0, memory_order_relaxed);
+    atomic_fetch_add(&pool->gate, 1ULL << PHASE_SHIFT);
+    if (atomic_load(&pool->sleepers) > 0) {
+        atomic_fetch_add(&pool->bell, 1);
+        (void)syscall(SYS_futex, &pool->bell, FUTEX_WAKE_PRIVATE, pool->started, NULL, NULL, 0);
+    }
+    take_chunks(pool, 0);
+    int spins = 0;
+    while (pool->fixed &&
+           atomic_load_explicit(&pool->finished, memory_order_acquire) < pool->started)
+        wait_a_little(&spins);
+    uint64_t gate =
+        atomic_fetch_add_explicit(&pool->gate, 1ULL << PHASE_SHIFT, memory_order_acq_rel);
+    spins = 0;
+    while ((gate & INSIDE_MASK) != 0) {
+        wait_a_little(&spins);
+        gate = atomic_load_explicit(&pool->gate, memory_order_acquire);
+    }
+}
+
+static void run(struct thread_pool *pool, thread_task *task, void *context, int64_t chunk_count,
+                bool fixed)
+{
+    if (chunk_count <= 0)
+        return;
+    if (pool->started == 0 || (chunk_count == 1 && !fixed)) {
+        for (int64_t chunk = 0; chunk < chunk_count; chunk++)
+            task(context, chunk, 0);
+        return;
+    }
+    pool->task = task;
+    pool->context = context;
+    pool->chunk_count = chunk_count;
+    pool->fixed = fixed;
+    run_region(pool);
+}
+
+void thread_pool_run(struct thread_pool *pool, thread_task *task, void *context,
+                     int64_t chunk_count)
+{
+    run(pool, task, context, chunk_count, false);
+}
+
+void thread_pool_run_static(struct thread_pool *pool, thread_task *task, void *context,
+                            int64_t chunk_count)
+{
+    run(pool, task, context, chunk_count, true);
+}
+
+int thread_pool_thread_count(const struct thread_pool *pool)
+{
+    return pool->thread_count;
+}
+
+/* A thread that cannot be bound still works, only less steadily. */
+static void pin_threads(struct thread_pool *pool)
+{
+    struct cpu_order order;
+    cpu_order_read(&order);
+    if (order.cpu_count < (size_t)pool->thread_count ||
+        pthread_getaffinity_np(pthread_self(), sizeof pool->caller_mask, &pool->caller_mask) != 0)
+        return;
+    for (int i = 0; i < pool->thread_count; i++) {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET((size_t)order.cpus[i], &one);
+        (void)pthread_setaffinity_np(i == 0 ? pthread_self() : pool->workers[i - 1].thread,
+                                     sizeof one, &one);
+    }
+    pool->pinned = true;
+}
+
+int thread_pool_create(struct thread_pool **out, int thread_count, bool pin, struct error *error)
+{
+    *out = NULL;
+    if (thread_count < 1 || thread_count > CPU_ORDER_MAX)
+        return error_set(error, ERROR_INPUT, "%d threads: allowed are 1 to %d", thread_count,
+                         CPU_ORDER_MAX);
+    struct thread_pool *pool = aligned_alloc(alignof(struct thread_pool), sizeof *pool);
+    if (pool == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory for a pool of %d threads", thread_count);
+    memset(pool, 0, sizeof *pool);
+    pool->thread_count = thread_count;
+    pool->workers = calloc((size_t)thread_count, sizeof *pool->workers);
+    if (pool->workers == NULL) {
+        error_set(error, ERROR_MEMORY, "no memory for a pool of %d threads", thread_count);
+        goto fail;
+    }
+    for (; pool->started < thread_count - 1; pool->started++) {
+        struct worker *worker = &pool->workers[pool->started];
+        worker->pool = pool;
+        worker->index = pool->started + 1;
+        int code = pthread_create(&worker->thread, NULL, work, worker);
+        if (code != 0) {
+            error_set(error, ERROR_FAILED, "cannot start thread %d of %d: %s", worker->index + 1,
+                      thread_count, strerror(code));
+            goto fail;
+        }
+    }
+    if (pin)
+        pin_threads(pool);
+    *out = pool;
+    return 0;
+fail:
+    thread_pool_destroy(pool);
+    return error == NULL ? ERROR_FAILED : error->code;
+}
+
+void thread_pool_destroy(struct thread_pool *pool)
+{
+    if (pool == NULL)
+        return;
+    pool->stop = true;
+    pool->chunk_count = 0;
+    pool->fixed = true; /* so that the region waits until every worker saw `stop` */
+    if (pool->started > 0)
+        run_region(pool);
+    for (int i = 0; i < pool->started; i++)
+        (void)pthread_join(pool->workers[i].thread, NULL);
+    if (pool->pinned)
+        (void)pthread_setaffinity_np(pthread_self(), sizeof pool->caller_mask, &pool->caller_mask);
+    free(pool->workers);
+    free(pool);
+}
+
+int thread_pool_default_threads(void)
+{
+    struct cpu_order order;
+    cpu_order_read(&order);
+    double quota = cgroup_cpu_quota();
+    int threads = order.core_count > 0 ? (int)order.core_count : 1;
+    if (quota > 0 && quota < (double)threads)
+        threads = (int)quota;
+    return threads > 0 ? threads : 1;
+}
