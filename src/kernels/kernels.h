@@ -28,7 +28,8 @@ enum { KERNEL_PANEL = 32 };
 struct linear_call {
     enum kernel_type type;
     const void *x;    /* [rows, inputs], prepared for `type` (f32: the activations themselves) */
-    int64_t x_stride; /* elements between rows */
+    int64_t x_stride; /* floats between rows; f32 alone: rows prepared for another type lie
+                       * kernel_prepared_bytes(type, 1, inputs) apart */
     int64_t inputs;
     int64_t outputs;
     const void *weight; /* packed */

@@ -1,0 +1,156 @@
+/* Cuts linear layers into chunks for the pool; see cpu_linear.h. */
+#include "engine/cpu/cpu_linear.h"
+
+#include "base/memory.h"
+
+enum {
+    CHUNKS_A_THREAD = 4,           /* at least, where there are panels enough */
+    CHUNKS_A_THREAD_MAX = 16,      /* large layers: a disturbed thread loses little */
+    CHUNK_BYTES = 1 << 20,         /* of weights that are worth a chunk of their own */
+    ROWS_A_CHUNK_MIN = 28,         /* weights are read again for every chunk of rows */
+    PREPARE_FLOATS_A_CHUNK = 8192, /* fewer are faster on one thread */
+};
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t clamp(int64_t value, int64_t low, int64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* In how many runs of neighbouring panels a matrix is cut. */
+static int64_t panel_chunks(int threads, enum kernel_type type, int64_t outputs, int64_t inputs)
+{
+    int64_t panels = divide_up(outputs, KERNEL_PANEL);
+    int64_t bytes = (int64_t)kernel_packed_bytes(type, outputs, inputs);
+    int64_t chunks = clamp(bytes / CHUNK_BYTES / threads, CHUNKS_A_THREAD, CHUNKS_A_THREAD_MAX);
+    return clamp(chunks * threads, 1, panels);
+}
+
+struct linear_job {
+    const struct kernels *kernels;
+    const struct linear_call *call;
+    int64_t rows;
+    int64_t panels;
+    int64_t panel_chunks;
+    int64_t row_chunks;
+};
+
+static void linear_chunk(void *context, int64_t chunk, int thread)
+{
+    (void)thread;
+    const struct linear_job *job = context;
+    int64_t panel_chunk = chunk / job->row_chunks;
+    int64_t row_chunk = chunk % job->row_chunks;
+    int64_t panel_first = job->panels * panel_chunk / job->panel_chunks;
+    int64_t panel_end = job->panels * (panel_chunk + 1) / job->panel_chunks;
+    int64_t row_first = job->rows * row_chunk / job->row_chunks;
+    int64_t row_end = job->rows * (row_chunk + 1) / job->row_chunks;
+    job->kernels->linear(job->call, row_first, row_end - row_first, panel_first,
+                         panel_end - panel_first);
+}
+
+void cpu_linear_run(struct thread_pool *pool, const struct kernels *kernels,
+                    const struct linear_call *call, int64_t rows)
+{
+    int threads = thread_pool_thread_count(pool);
+    struct linear_job job = {.kernels = kernels, .call = call, .rows = rows};
+    job.panels = divide_up(call->outputs, KERNEL_PANEL);
+    job.panel_chunks = panel_chunks(threads, call->type, call->outputs, call->inputs);
+    int64_t wanted = divide_up((int64_t)CHUNKS_A_THREAD * threads, job.panel_chunks);
+    job.row_chunks = clamp(wanted, 1, clamp(rows / ROWS_A_CHUNK_MIN, 1, rows));
+    thread_pool_run(pool, linear_chunk, &job, job.panel_chunks * job.row_chunks);
+}
+
+struct prepare_job {
+    const struct kernels *kernels;
+    enum kernel_type type;
+    const float *x;
+    int64_t x_stride;
+    int64_t rows;
+    int64_t inputs;
+    char *out;
+    int64_t chunks;
+};
+
+static void prepare_chunk(void *context, int64_t chunk, int thread)
+{
+    (void)thread;
+    const struct prepare_job *job = context;
+    int64_t first = job->rows * chunk / job->chunks;
+    int64_t end = job->rows * (chunk + 1) / job->chunks;
+    job->kernels->prepare(job->type, job->x + first * job->x_stride, job->x_stride, end - first,
+                          job->inputs,
+                          job->out + kernel_prepared_bytes(job->type, first, job->inputs));
+}
+
+void cpu_linear_prepare(struct thread_pool *pool, const struct kernels *kernels,
+                        enum kernel_type type, const float *x, int64_t x_stride, int64_t rows,
+                        int64_t inputs, void *out)
+{
+    struct prepare_job job = {kernels, type, x, x_stride, rows, inputs, out, 0};
+    int64_t most = clamp(rows, 1, (int64_t)CHUNKS_A_THREAD * thread_pool_thread_count(pool));
+    job.chunks = clamp(rows * inputs / PREPARE_FLOATS_A_CHUNK, 1, most);
+    thread_pool_run(pool, prepare_chunk, &job, job.chunks);
+}
+
+struct pack_job {
+    const struct kernels *kernels;
+    struct cpu_matrix *matrix;
+    cpu_matrix_reader *read;
+    void *context;
+    float *scratch; /* [threads][KERNEL_PANEL, inputs] */
+    int64_t panels;
+    int64_t chunks;
+};
+
+static void pack_chunk(void *context, int64_t chunk, int thread)
+{
+    const struct pack_job *job = context;
+    const struct cpu_matrix *matrix = job->matrix;
+    float *rows = job->scratch + (int64_t)thread * KERNEL_PANEL * matrix->inputs;
+    size_t panel_bytes = kernel_panel_bytes(matrix->type, matrix->inputs);
+    int64_t end = job->panels * (chunk + 1) / job->chunks;
+    for (int64_t panel = job->panels * chunk / job->chunks; panel < end; panel++) {
+        int64_t first = panel * KERNEL_PANEL;
+        int64_t count = clamp(matrix->outputs - first, 1, KERNEL_PANEL);
+        job->read(job->context, first, count, rows);
+        job->kernels->pack_panel(matrix->type, rows, count, matrix->inputs,
+                                 (char *)matrix->data + (size_t)panel * panel_bytes);
+    }
+}
+
+int cpu_matrix_pack(struct cpu_matrix *matrix, struct thread_pool *pool,
+                    const struct kernels *kernels, enum kernel_type type, int64_t outputs,
+                    int64_t inputs, cpu_matrix_reader *read, void *context, struct error *error)
+{
+    *matrix = (struct cpu_matrix){.type = type, .outputs = outputs, .inputs = inputs};
+    int threads = thread_pool_thread_count(pool);
+    size_t bytes = kernel_packed_bytes(type, outputs, inputs);
+    size_t scratch_bytes = (size_t)threads * KERNEL_PANEL * (size_t)inputs * sizeof(float);
+    void *scratch = NULL;
+    if (memory_map(&scratch, scratch_bytes, error) < 0 ||
+        memory_map(&matrix->data, bytes, error) < 0)
+        goto fail;
+    matrix->bytes = bytes;
+    struct pack_job job = {.kernels = kernels, .matrix = matrix, .read = read, .context = context};
+    job.scratch = scratch;
+    job.panels = divide_up(outputs, KERNEL_PANEL);
+    job.chunks = panel_chunks(threads, type, outputs, inputs);
+    thread_pool_run_static(pool, pack_chunk, &job, job.chunks);
+    memory_unmap(scratch, scratch_bytes);
+    return 0;
+fail:
+    memory_unmap(scratch, scratch_bytes);
+    *matrix = (struct cpu_matrix){0};
+    return error_prefix(error, "weights of %lld x %lld", (long long)outputs, (long long)inputs);
+}
+
+void cpu_matrix_free(struct cpu_matrix *matrix)
+{
+    memory_unmap(matrix->data, matrix->bytes);
+    *matrix = (struct cpu_matrix){0};
+}

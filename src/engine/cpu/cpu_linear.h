@@ -1,0 +1,42 @@
+/* Linear layers over the thread pool: packed matrices, and how rows x panels are cut into
+ * chunks that keep every thread on one contiguous stream of weights. */
+#ifndef TOKENMARK_ENGINE_CPU_CPU_LINEAR_H
+#define TOKENMARK_ENGINE_CPU_CPU_LINEAR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/thread_pool.h"
+#include "kernels/kernels.h"
+
+/* [outputs, inputs], packed as kernels.h tells, on memory_map pages. */
+struct cpu_matrix {
+    enum kernel_type type;
+    int64_t outputs, inputs;
+    void *data;
+    size_t bytes;
+};
+
+/* Rows (outputs) [first, first + count) as float32 into out [count, inputs]; called from all
+ * threads at once. `count` is at most KERNEL_PANEL, `first` a multiple of it. */
+typedef void cpu_matrix_reader(void *context, int64_t first, int64_t count, float *out);
+
+/* Packs in parallel; pages are first touched by the threads that share the reading later.
+ * Free with cpu_matrix_free; on an error the matrix is empty. */
+int cpu_matrix_pack(struct cpu_matrix *matrix, struct thread_pool *pool,
+                    const struct kernels *kernels, enum kernel_type type, int64_t outputs,
+                    int64_t inputs, cpu_matrix_reader *read, void *context, struct error *error);
+void cpu_matrix_free(struct cpu_matrix *matrix);
+
+/* kernels->prepare over the threads: x [rows, inputs] made ready as `type` in out, of
+ * kernel_prepared_bytes(). Not needed for KERNEL_F32, whose calls take x itself. */
+void cpu_linear_prepare(struct thread_pool *pool, const struct kernels *kernels,
+                        enum kernel_type type, const float *x, int64_t x_stride, int64_t rows,
+                        int64_t inputs, void *out);
+
+/* The whole call for `rows` rows, over all threads. */
+void cpu_linear_run(struct thread_pool *pool, const struct kernels *kernels,
+                    const struct linear_call *call, int64_t rows);
+
+#endif

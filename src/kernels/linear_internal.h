@@ -1,0 +1,87 @@
+/* What the files of the linear kernels share: how packed weights and prepared activations lie,
+ * and the loop over tiles (linear_tiles.c) that runs an instruction set's microkernels.
+ *
+ * A step is the inputs that one 32-bit lane multiplies: 1 (f32, f16), 2 (bf16) or 4 (i8).
+ * A panel is [steps][32] lanes (f16: half lanes); i8 appends 32 float scales and 32 int32
+ * corrections 128 * sum(w). Prepared rows hold one 32-bit word a step: f16 activations are kept
+ * as float32 that were rounded to f16; i8 rows open with a line that holds the row's scale and
+ * store q + 128 as unsigned bytes, which is what vpdpbusd multiplies. */
+#ifndef TOKENMARK_KERNELS_LINEAR_INTERNAL_H
+#define TOKENMARK_KERNELS_LINEAR_INTERNAL_H
+
+#include "kernels/kernels.h"
+
+enum { LINEAR_LINE = 64, LINEAR_TILE_ROWS_MAX = 14 };
+
+static inline int64_t linear_step_inputs(enum kernel_type type)
+{
+    return type == KERNEL_I8 ? 4 : type == KERNEL_BF16 ? 2 : 1;
+}
+
+static inline int64_t linear_steps(enum kernel_type type, int64_t inputs)
+{
+    int64_t each = linear_step_inputs(type);
+    return (inputs + each - 1) / each;
+}
+
+/* Bytes of one step of a panel. */
+static inline int64_t linear_step_bytes(enum kernel_type type)
+{
+    return type == KERNEL_F16 ? 2 * KERNEL_PANEL : 4 * KERNEL_PANEL;
+}
+
+/* Bytes before the first word of a prepared row. */
+static inline int64_t linear_row_header(enum kernel_type type)
+{
+    return type == KERNEL_I8 ? LINEAR_LINE : 0;
+}
+
+/* The scales and corrections at the end of an i8 panel. */
+static inline const float *linear_panel_scales(const void *panel, int64_t inputs)
+{
+    return (const float *)((const char *)panel +
+                           linear_steps(KERNEL_I8, inputs) * linear_step_bytes(KERNEL_I8));
+}
+
+static inline const int32_t *linear_panel_corrections(const void *panel, int64_t inputs)
+{
+    return (const int32_t *)(linear_panel_scales(panel, inputs) + KERNEL_PANEL);
+}
+
+/* One call of a microkernel: some rows times one panel over some steps.
+ * v = x w + bias + before; y = act(v) * scale + residual, for the first `columns`. */
+struct linear_tile {
+    const char *x; /* first word */
+    int64_t x_stride;
+    const char *weight;
+    const char *ahead; /* what is prefetched meanwhile, as much as is read of weight */
+    int64_t steps;
+    int64_t rows;    /* of which each function but C's serves one number */
+    int64_t columns; /* 1..32 */
+    float *y;
+    int64_t y_stride;
+    const float *bias;   /* [columns] or NULL */
+    const float *before; /* laid out as y, or NULL: partial sums of earlier steps */
+    const float *residual;
+    int64_t residual_stride;
+    enum kernel_activation activation;
+    float scale;
+    const float *panel_scales; /* i8 only, with the corrections */
+    const int32_t *panel_corrections;
+};
+
+typedef void linear_tile_function(const struct linear_tile *tile);
+
+/* An instruction set's microkernels for one type, by rows - 1, and how to drive them. */
+struct linear_tile_set {
+    int64_t rows_max;    /* of one tile */
+    int64_t block_steps; /* more steps than this are cut into blocks; 0: never */
+    linear_tile_function *functions[LINEAR_TILE_ROWS_MAX];
+};
+
+/* Runs a call's rows and panels by tiles of `set`. */
+void linear_run_tiles(const struct linear_tile_set *set, const struct linear_call *call,
+                      int64_t row_first, int64_t row_count, int64_t panel_first,
+                      int64_t panel_count);
+
+#endif

@@ -1,0 +1,158 @@
+/* The loop nest around the microkernels, the same for every instruction set and type. Few rows:
+ * panels are one contiguous stream from memory. Many rows: a group of panels stays in the second
+ * cache while rows pass over it, and (f32) steps are cut into blocks whose rows are copied
+ * side by side, so that a tile's rows stay in the first cache whatever their stride is. */
+#include "kernels/linear_internal.h"
+
+#include <string.h>
+
+enum {
+    DIRECT_ROWS = 4,                            /* up to here rows are read where they lie */
+    COPY_ROWS = 2 * LINEAR_TILE_ROWS_MAX,       /* rows copied at a time */
+    COPY_STEPS = 512,                           /* largest block of steps */
+    COPY_STRIDE = COPY_STEPS * 4 + LINEAR_LINE, /* bytes; odd in lines, see linear_layout.c */
+    GROUP_BYTES = 768 * 1024,                   /* weights that stay in the second cache */
+    AHEAD_BYTES = 4096,                         /* prefetch distance in a stream */
+};
+
+/* A call with its geometry worked out. */
+struct plan {
+    const struct linear_tile_set *set;
+    const struct linear_call *call;
+    const char *x;
+    int64_t x_stride; /* bytes */
+    int64_t steps;
+    int64_t step_bytes;
+    int64_t panel_bytes;
+    int64_t panel_end;
+    int64_t blocks;
+};
+
+static struct plan plan_make(const struct linear_tile_set *set, const struct linear_call *call,
+                             int64_t row_count, int64_t panel_end)
+{
+    struct plan plan = {.set = set, .call = call, .panel_end = panel_end, .blocks = 1};
+    plan.x = (const char *)call->x + linear_row_header(call->type);
+    plan.x_stride = call->type == KERNEL_F32
+                        ? call->x_stride * (int64_t)sizeof(float)
+                        : (int64_t)kernel_prepared_bytes(call->type, 1, call->inputs);
+    plan.steps = linear_steps(call->type, call->inputs);
+    plan.step_bytes = linear_step_bytes(call->type);
+    plan.panel_bytes = (int64_t)kernel_panel_bytes(call->type, call->inputs);
+    /* Partial sums wait in y, which must then not hold a residual that is needed only after the
+     * activation. */
+    bool residual_in_y = call->residual == call->y && call->activation != KERNEL_IDENTITY;
+    if (set->block_steps > 0 && row_count > DIRECT_ROWS && !residual_in_y)
+        plan.blocks = (plan.steps + set->block_steps - 1) / set->block_steps;
+    return plan;
+}
+
+/* The epilogue of block `block`: only the last one activates, and a sum that needs no activation
+ * takes bias and residual at once, so that the residual may be y. */
+static void set_epilogue(struct linear_tile *tile, const struct plan *plan, int64_t block,
+                         int64_t row, int64_t column)
+{
+    const struct linear_call *call = plan->call;
+    bool last = block == plan->blocks - 1;
+    const float *residual =
+        call->residual == NULL ? NULL : call->residual + row * call->residual_stride + column;
+    tile->y = call->y + row * call->y_stride + column;
+    tile->y_stride = call->y_stride;
+    tile->bias = block == 0 && call->bias != NULL ? call->bias + column : NULL;
+    tile->before = NULL;
+    tile->activation = KERNEL_IDENTITY;
+    if (call->activation == KERNEL_IDENTITY) {
+        tile->scale = call->scale;
+        tile->residual = block == 0 ? residual : tile->y;
+        tile->residual_stride = block == 0 ? call->residual_stride : call->y_stride;
+        return;
+    }
+    tile->before = block == 0 ? NULL : tile->y;
+    tile->scale = last ? call->scale : 1.0F;
+    tile->residual = last ? residual : NULL;
+    tile->residual_stride = call->residual_stride;
+    if (last)
+        tile->activation = call->activation;
+}
+
+/* Rows [row, row + count) times one panel over one block of steps, in tiles of even height. */
+static void run_rows(const struct plan *plan, const char *x, int64_t x_stride, int64_t row,
+                     int64_t count, int64_t panel, int64_t block)
+{
+    const struct linear_call *call = plan->call;
+    int64_t step_first = plan->steps * block / plan->blocks;
+    int64_t step_end = plan->steps * (block + 1) / plan->blocks;
+    const char *panel_start = (const char *)call->weight + panel * plan->panel_bytes;
+    int64_t left = call->outputs - panel * KERNEL_PANEL;
+    struct linear_tile tile = {
+        .weight = panel_start + step_first * plan->step_bytes,
+        .steps = step_end - step_first,
+        .columns = left < KERNEL_PANEL ? left : KERNEL_PANEL,
+        .x_stride = x_stride,
+    };
+    if (call->type == KERNEL_I8) {
+        tile.panel_scales = linear_panel_scales(panel_start, call->inputs);
+        tile.panel_corrections = linear_panel_corrections(panel_start, call->inputs);
+    }
+    int64_t tiles = (count + plan->set->rows_max - 1) / plan->set->rows_max;
+    for (int64_t i = 0; i < tiles; i++) {
+        int64_t first = count * i / tiles;
+        tile.rows = count * (i + 1) / tiles - first;
+        tile.x = x + first * x_stride;
+        /* The first tile streams the panel in; the last one already fetches the next panel. */
+        bool fetch_next = i > 0 && i == tiles - 1 && panel + 1 < plan->panel_end;
+        tile.ahead = tile.weight + (fetch_next ? plan->panel_bytes : AHEAD_BYTES);
+        set_epilogue(&tile, plan, block, row + first, panel * KERNEL_PANEL);
+        plan->set->functions[tile.rows - 1](&tile);
+    }
+}
+
+/* Rows are read where they lie, all steps at once. */
+static void run_direct(const struct plan *plan, int64_t row, int64_t count, int64_t panel_first,
+                       int64_t panel_end)
+{
+    for (int64_t panel = panel_first; panel < panel_end; panel++)
+        run_rows(plan, plan->x + row * plan->x_stride, plan->x_stride, row, count, panel, 0);
+}
+
+static void run_copied(const struct plan *plan, int64_t row, int64_t count, int64_t panel_first,
+                       int64_t panel_end, int64_t block)
+{
+    _Alignas(LINEAR_LINE) char copy[COPY_ROWS * COPY_STRIDE];
+    int64_t step_first = plan->steps * block / plan->blocks;
+    int64_t step_end = plan->steps * (block + 1) / plan->blocks;
+    for (int64_t r = 0; r < count; r++)
+        memcpy(copy + r * COPY_STRIDE, plan->x + (row + r) * plan->x_stride + step_first * 4,
+               (size_t)(step_end - step_first) * 4);
+    for (int64_t panel = panel_first; panel < panel_end; panel++)
+        run_rows(plan, copy, COPY_STRIDE, row, count, panel, block);
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+void linear_run_tiles(const struct linear_tile_set *set, const struct linear_call *call,
+                      int64_t row_first, int64_t row_count, int64_t panel_first,
+                      int64_t panel_count)
+{
+    int64_t panel_end = panel_first + panel_count;
+    int64_t row_end = row_first + row_count;
+    struct plan plan = plan_make(set, call, row_count, panel_end);
+    bool copied =
+        row_count > DIRECT_ROWS && plan.steps <= plan.blocks * COPY_STEPS && set->block_steps > 0;
+    int64_t block_bytes = plan.panel_bytes / plan.blocks;
+    int64_t group = row_count <= COPY_ROWS ? panel_count : GROUP_BYTES / (block_bytes + 1) + 1;
+    for (int64_t panel = panel_first; panel < panel_end; panel += group) {
+        int64_t group_end = smaller(panel + group, panel_end);
+        for (int64_t block = 0; block < plan.blocks; block++)
+            for (int64_t row = row_first; row < row_end; row += COPY_ROWS) {
+                int64_t count = smaller(COPY_ROWS, row_end - row);
+                if (copied)
+                    run_copied(&plan, row, count, panel, group_end, block);
+                else
+                    run_direct(&plan, row, count, panel, group_end);
+            }
+    }
+}
