@@ -2,11 +2,11 @@
  *
  * Greedy (temperature 0): the largest logit, ties to the lower id.
  * Otherwise, for one row of logits:
- *   w[i] = (uint64)(2^32 * exp((logit[i] - max) / temperature)), by one float32 polynomial with
- *          explicit fused multiply-adds (kernels.h), so that every ISA and device agrees;
+ *   w[i] = min(floor(2^32 * exp((logit[i] - max) / temperature)), 2^32 - 1), in float32 steps
+ *          that kernels/sample_definition.h writes out, so that every ISA and device agrees;
  *   total = sum of w, in uint64: no order matters;
  *   nucleus = the fewest largest w whose sum * 2^32 >= round(top_p * 2^32) * total, ties to the
- *          lower id (top_p 1 keeps all);
+ *          lower id; at least one (top_p 1 keeps all);
  *   draw: Philox4x32-10 with key = seed, counter = {row, step, 0, 0}; its words 0 and 1 make a
  *          64-bit u; the token is the first id, walking the nucleus in id order, whose running
  *          sum exceeds floor(u * nucleus_sum / 2^64).
