@@ -7,14 +7,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RECORD_NAME_MAX = 256, RECORD_REASON_MAX = 512 };
+enum {
+    RECORD_TIMESTAMP_MAX = 40,
+    RECORD_NAME_MAX = 256,
+    RECORD_DEVICE_MAX = 32,
+    RECORD_DTYPE_MAX = 16,
+    RECORD_REASON_MAX = 512,
+};
 
 /* Doubles that are not known are NaN: null in JSON, empty in CSV. */
 struct run_record {
-    char timestamp[40]; /* ISO 8601, when the run began */
+    char timestamp[RECORD_TIMESTAMP_MAX]; /* ISO 8601, when the run began */
     char model_name[RECORD_NAME_MAX];
-    char device[32]; /* the real one: "cpu", "cuda:0" */
-    char dtype[16];  /* "" in files of the Python suite */
+    char device[RECORD_DEVICE_MAX]; /* the real one: "cpu", "cuda:0" */
+    char dtype[RECORD_DTYPE_MAX];   /* "" in files of the Python suite */
     int64_t batch_size;
     int64_t input_length;         /* tokens per sequence */
     int64_t target_output_length; /* tokens per sequence */
@@ -36,6 +42,9 @@ struct run_record {
     double *decode_step_times; /* s, [decode_tokens_count]: each step's duration; may be NULL */
     size_t decode_step_count;
 };
+
+/* Nothing known: texts "", counts 0, doubles NaN, no step times. */
+void run_record_init(struct run_record *run);
 
 /* Fills the derived fields from batch, lengths and the two times (+ NaN rules). */
 void run_record_derive(struct run_record *run);
@@ -80,8 +89,8 @@ struct cell_record {
     /* Whose cell it is, for a file that holds several series. All "" stands for every run of the
      * file: bench measures one model on one device. */
     char model_name[RECORD_NAME_MAX];
-    char device[32];
-    char dtype[16];
+    char device[RECORD_DEVICE_MAX];
+    char dtype[RECORD_DTYPE_MAX];
 };
 
 /* Was this run measured in this cell? */

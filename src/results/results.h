@@ -31,6 +31,7 @@ struct results {
     json_t *model;
     struct cell_record *cells;
     size_t cell_count;
+    size_t cell_capacity;
     struct run_record *runs;
     size_t run_count;
     size_t run_capacity;
@@ -40,7 +41,7 @@ struct results {
 void results_init(struct results *results);
 void results_free(struct results *results);
 
-/* Appends a copy of the record; takes over run->decode_step_times. */
+/* Appends a copy of the record; on success run->decode_step_times belongs to results. */
 int results_add_run(struct results *results, const struct run_record *run, struct error *error);
 int results_add_cell(struct results *results, const struct cell_record *cell, struct error *error);
 /* The first such cell; NULL when there is none. */
@@ -56,7 +57,8 @@ int results_summarise(const struct results *results, const struct cell_record *c
  * the statistics of every metric), runs. */
 int results_write_json(const struct results *results, struct text *out, struct error *error);
 
-/* One row per run, RFC 4180 (CRLF, quotes where needed), memory flattened. */
+/* One row per run, without the step times: RFC 4180 (CRLF, quotes where needed), memory flattened.
+ */
 int results_write_csv(const struct results *results, struct text *out, struct error *error);
 
 /* Reads a file of any origin, told apart by its content. Cells of a source without them are
@@ -65,7 +67,8 @@ int results_write_csv(const struct results *results, struct text *out, struct er
  * file and the path in it of what is wrong. */
 int results_load(struct results *results, const char *path, struct error *error);
 
-/* From memory; fuzzed. */
+/* From memory, into results that results_init has emptied; on an error they are emptied again.
+ * `name` stands for the path in messages. Fuzzed. */
 int results_parse_json(struct results *results, const char *json, size_t bytes, const char *name,
                        struct error *error);
 int results_parse_csv(struct results *results, const char *csv, size_t bytes, const char *name,

@@ -17,11 +17,13 @@ struct results_file {
 };
 
 /* Checks both paths: an existing file is ERROR_INPUT without `force`, so is one that could
- * not be written. Nothing is written yet. prefix NULL: benchmark_results_YYYYMMDD_HHMMSS. */
+ * not be written. Nothing is written yet. prefix NULL: benchmark_results_YYYYMMDD_HHMMSS. A prefix
+ * that ends in .json or .csv loses that ending. */
 int results_file_open(struct results_file *file, const char *prefix, bool force,
                       const struct clock *clock, struct error *error);
 
-/* Saves if the last save cost at most 5 % of the time since it (or `always`). */
+/* Saves both files if the last save cost at most 5 % of the time since it (or `always`). On failure
+ * (disk full) each file is the last complete one. */
 int results_file_save(struct results_file *file, const struct results *results, bool always,
                       struct error *error);
 
