@@ -32,6 +32,12 @@ foreach(library CURL FONTCONFIG HWLOC)
   endif()
 endforeach()
 
+# Without libcurl the hub is told apart in hub.c; its transfers are left out.
+if(NOT CURL_FOUND)
+  set_source_files_properties(src/model/hub_http.c src/model/hub_download.c
+                              PROPERTIES HEADER_FILE_ONLY ON)
+endif()
+
 tokenmark_room(base SOURCES src/base/*.c USES PkgConfig::JANSSON Threads::Threads ${HWLOC_USES}
                DEFINES ${HWLOC_DEFINES})
 tokenmark_room(kernels SOURCES src/kernels/*.c USES m)
