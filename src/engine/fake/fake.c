@@ -205,7 +205,9 @@ static int fake_prefill(struct session *session, const int32_t *ids, int64_t len
     fake_script_spend(engine->script,
                       (double)count * engine->script->prefill_token_s * generation_factor(session));
     if (session_has_fault(session, FAKE_PREFILL_FAILS))
-        return error_set(error, ERROR_FAILED, "scripted: prefill fails");
+        return error_set(error, ERROR_FAILED, "%s",
+                         engine->script->fault_text != NULL ? engine->script->fault_text
+                                                            : "scripted: prefill fails");
     if (session_has_fault(session, FAKE_NOT_FINITE))
         return error_set(error, ERROR_FAILED, "scripted: a logit of row 0 is not finite");
     deliver(session, sink);

@@ -52,6 +52,7 @@ struct fake_script {
     size_t factor_count;
     const struct fake_fault *faults;
     size_t fault_count;
+    const char *fault_text; /* instead of the built-in words of a failing prefill; may be NULL */
     int64_t kv_bytes_per_position; /* per row */
     int64_t workspace_bytes;
     int64_t available_bytes;
