@@ -54,6 +54,29 @@ tokenmark_room(report SOURCES src/report/*.c USES tokenmark_results ${FONTCONFIG
                DEFINES ${FONTCONFIG_DEFINES})
 tokenmark_room(cli SOURCES src/cli/*.c USES tokenmark_bench tokenmark_report)
 
+# The commit is looked up at every build, so that a results file never names an older one.
+set(commit_header ${PROJECT_BINARY_DIR}/generated/tokenmark_commit.h)
+add_custom_target(tokenmark_commit
+  COMMAND ${CMAKE_COMMAND} -DGIT=${GIT_EXECUTABLE} -DSOURCE=${PROJECT_SOURCE_DIR}
+          -DHEADER=${commit_header} -P ${PROJECT_SOURCE_DIR}/cmake/commit.cmake
+  BYPRODUCTS ${commit_header} VERBATIM)
+add_dependencies(tokenmark_cli tokenmark_commit)
+set_source_files_properties(src/cli/version.c PROPERTIES
+  COMPILE_OPTIONS "-I${PROJECT_BINARY_DIR}/generated"
+  COMPILE_DEFINITIONS "TOKENMARK_VERSION=\"${PROJECT_VERSION}\"")
+
 add_executable(tokenmark src/main.c)
 target_link_libraries(tokenmark PRIVATE tokenmark_cli)
 install(TARGETS tokenmark RUNTIME DESTINATION bin)
+
+# Shell completion is printed by the program from its own tables.
+set(completion_dir ${PROJECT_BINARY_DIR}/completion)
+add_custom_command(OUTPUT ${completion_dir}/tokenmark ${completion_dir}/_tokenmark
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${completion_dir}
+  COMMAND tokenmark --completion bash > ${completion_dir}/tokenmark
+  COMMAND tokenmark --completion zsh > ${completion_dir}/_tokenmark
+  DEPENDS tokenmark VERBATIM)
+add_custom_target(tokenmark_completion ALL
+  DEPENDS ${completion_dir}/tokenmark ${completion_dir}/_tokenmark)
+install(FILES ${completion_dir}/tokenmark DESTINATION share/bash-completion/completions)
+install(FILES ${completion_dir}/_tokenmark DESTINATION share/zsh/site-functions)
