@@ -1,0 +1,121 @@
+/* Help pages from the tables of command.h: grouped, wrapped to the terminal, with examples. */
+#include "cli/command.h"
+
+#include <string.h>
+
+#include "cli/terminal.h"
+
+enum { FLAG_COLUMN = 2, HELP_COLUMN = 30, WIDTH_MIN = 60, WIDTH_MAX = 100 };
+
+static int page_width(FILE *stream)
+{
+    int width = terminal_width(stream, 80);
+    return width < WIDTH_MIN ? WIDTH_MIN : width > WIDTH_MAX ? WIDTH_MAX : width;
+}
+
+/* Words of `text` in lines up to `width`, each line after the first begun with `indent` blanks;
+ * `column` is where the cursor stands. */
+static void print_wrapped(FILE *stream, const char *text, int column, int indent, int width)
+{
+    bool first_in_line = true;
+    while (*text != '\0') {
+        size_t length = strcspn(text, " ");
+        bool fits = column + (first_in_line ? 0 : 1) + (int)length <= width;
+        if (!fits && !first_in_line) {
+            (void)fprintf(stream, "\n%*s", indent, "");
+            column = indent;
+            first_in_line = true;
+        }
+        column += fprintf(stream, "%s%.*s", first_in_line ? "" : " ", (int)length, text);
+        first_in_line = false;
+        text += length + strspn(text + length, " ");
+    }
+    (void)fputc('\n', stream);
+}
+
+static void print_heading(FILE *stream, const char *title)
+{
+    (void)fprintf(stream, "\n%s%s:%s\n", terminal_style(stream, STYLE_BOLD), title,
+                  terminal_plain(stream));
+}
+
+static void print_row(FILE *stream, const char *left, const char *help, int width)
+{
+    int column = fprintf(stream, "%*s%s", FLAG_COLUMN, "", left);
+    if (column + 2 > HELP_COLUMN) {
+        (void)fputc('\n', stream);
+        column = 0;
+    }
+    (void)fprintf(stream, "%*s", HELP_COLUMN - column, "");
+    print_wrapped(stream, help, HELP_COLUMN, HELP_COLUMN, width);
+}
+
+/* Prefixes every line of `lines` with two blanks and `prefix`. */
+static void print_lines(FILE *stream, const char *lines, const char *prefix)
+{
+    while (*lines != '\0') {
+        size_t length = strcspn(lines, "\n");
+        bool remark = lines[0] == '#';
+        (void)fprintf(stream, "  %s%.*s\n", remark ? "" : prefix, (int)length, lines);
+        lines += length + (lines[length] == '\n');
+    }
+}
+
+void command_print_help(const struct command *command, FILE *stream)
+{
+    int width = page_width(stream);
+    print_wrapped(stream, command->text, 0, 0, width);
+
+    char prefix[64];
+    (void)snprintf(prefix, sizeof prefix, "tokenmark %s ", command->name);
+    print_heading(stream, "Usage");
+    print_lines(stream, command->usage, prefix);
+
+    struct option_walk walk = {0};
+    struct option row;
+    const struct option_group *group = NULL, *shown = NULL;
+    while (option_next(command, &walk, &row, &group)) {
+        if (group != shown && (shown == NULL || strcmp(group->title, shown->title) != 0))
+            print_heading(stream, group->title);
+        shown = group;
+        char left[96];
+        (void)snprintf(left, sizeof left, "--%s%s%s", row.name, row.value != NULL ? " " : "",
+                       row.value != NULL ? row.value : "");
+        print_row(stream, left, row.help, width);
+    }
+    print_row(stream, "-h, --help", "show this page", width);
+
+    print_heading(stream, "Examples");
+    print_lines(stream, command->examples, "  ");
+}
+
+void program_print_help(FILE *stream)
+{
+    int width = page_width(stream);
+    print_wrapped(stream,
+                  "tokenmark measures how fast transformer language models run: prefill time, "
+                  "decode time per token and total latency, over a grid of batch sizes and input "
+                  "lengths.",
+                  0, 0, width);
+    print_heading(stream, "Usage");
+    print_lines(stream, "COMMAND [options]\nCOMMAND --help", "tokenmark ");
+
+    print_heading(stream, "Commands");
+    for (size_t i = 0; i < command_count; i++)
+        (void)fprintf(stream, "  %-12s%s\n", commands[i]->name, commands[i]->summary);
+
+    print_heading(stream, "Options");
+    (void)fprintf(stream, "  %-20s%s\n", "-h, --help", "show this page");
+    (void)fprintf(stream, "  %-20s%s\n", "--version", "show the version");
+    (void)fprintf(stream, "  %-20s%s\n", "--completion SHELL",
+                  "print the completion script for bash or zsh");
+
+    print_heading(stream, "Examples");
+    print_lines(stream,
+                "# a first look: GPT-2 with random weights, nothing is downloaded\n"
+                "tokenmark bench --model gpt2 --weights random --preset quick_test "
+                "--output-file first\n"
+                "# a report and plots from what was measured\n"
+                "tokenmark analyze first.json",
+                "  ");
+}
