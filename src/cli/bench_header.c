@@ -1,0 +1,142 @@
+/* The words before a measurement; see bench_header.h. */
+#include "cli/bench_header.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cell_table.h"
+#include "cli/estimate.h"
+#include "cli/format.h"
+#include "cli/terminal.h"
+#include "cli/version.h"
+
+static void print_model(const struct bench_plan *plan)
+{
+    const struct model *model = plan->setup->model;
+    char parameters[FORMAT_MAX];
+    format_count(parameters, architecture_parameter_count(model_architecture(model)));
+    (void)printf("model     %s, %s parameters, %s weights\n", model_name(model), parameters,
+                 model_weights_are_random(model) ? "random" : "real");
+}
+
+static void print_device(const struct bench_plan *plan)
+{
+    const json_t *system = plan->results->system;
+    const char *cpu = json_string_value(json_object_get(system, "cpu_model"));
+    const char *gpu = setup_fact(plan->setup, "device_name");
+    const char *hardware = gpu[0] != '\0' ? gpu : cpu;
+    (void)printf("device    %s%s%s\n", setup_device(plan->setup), hardware != NULL ? ", " : "",
+                 hardware != NULL ? hardware : "");
+}
+
+static void print_engine(const struct bench_plan *plan)
+{
+    (void)printf("engine    %s, %s", plan->setup->ops->name, setup_fact(plan->setup, "dtype"));
+    const char *isa = setup_fact(plan->setup, "isa");
+    if (isa[0] != '\0')
+        (void)printf(", %s", isa);
+    const json_t *threads = json_object_get(plan->setup->facts, "threads");
+    if (json_is_integer(threads))
+        (void)printf(", %lld thread%s", (long long)json_integer_value(threads),
+                     json_integer_value(threads) == 1 ? "" : "s");
+    const json_t *weights = json_object_get(plan->setup->facts, "weight_bytes");
+    if (json_is_number(weights)) {
+        char size[FORMAT_MAX];
+        format_bytes(size, json_number_value(weights));
+        (void)printf(", weights %s", size);
+    }
+    (void)printf("\n");
+}
+
+static void print_grid(const struct bench_plan *plan)
+{
+    const struct config *config = plan->config;
+    (void)printf(
+        "grid      %zu of %zu cells, %lld run%s each, %lld tokens generated per sequence\n",
+        cell_table_count(plan->results, CELL_PENDING), plan->results->cell_count,
+        (long long)config->num_runs, config->num_runs == 1 ? "" : "s",
+        (long long)config->output_length);
+    if (config->temperature > 0)
+        (void)printf("sampling  temperature %g, top-p %g", config->temperature, config->top_p);
+    else
+        (void)printf("sampling  greedy");
+    (void)printf(", seed %llu\n", (unsigned long long)plan->flags->seed);
+}
+
+void bench_print_header(const struct bench_plan *plan)
+{
+    (void)printf("tokenmark %s\n", version_number());
+    print_model(plan);
+    print_device(plan);
+    print_engine(plan);
+    print_grid(plan);
+    double seconds = estimate_grid_s(plan->setup, plan->config, plan->results);
+    if (isfinite(seconds)) {
+        char duration[FORMAT_MAX];
+        format_duration(duration, seconds);
+        (void)printf("time      about %s by a short probe of this machine\n", duration);
+    }
+    cell_table_print_reasons(stdout, plan->results, CELL_SKIPPED, "skipped");
+    (void)printf("\n");
+    (void)fflush(stdout);
+}
+
+/* Which part of a prediction a column shows. */
+enum plan_part { PLAN_KV, PLAN_WORKSPACE, PLAN_TOTAL };
+struct plan_view {
+    const struct bench_plan *plan;
+    enum plan_part part;
+};
+
+static void plan_text(const struct results *results, const struct cell_record *cell,
+                      const void *context, char out[CELL_TEXT_MAX])
+{
+    (void)results;
+    const struct plan_view *view = context;
+    const struct config *config = view->plan->config;
+    const struct session_shape shape = {
+        .batch_size = cell->batch_size,
+        .input_length = cell->input_length,
+        .output_length = config->output_length,
+        .temperature = config->temperature,
+        .top_p = config->top_p,
+        .seed = view->plan->flags->seed,
+    };
+    const struct setup *setup = view->plan->setup;
+    struct session_memory memory = {0};
+    struct error ignored = {0};
+    char text[FORMAT_MAX] = "unknown";
+    if (setup->ops->predict(setup->engine, &shape, &memory, &ignored) == 0) {
+        double bytes = view->part != PLAN_WORKSPACE ? (double)memory.kv_bytes : 0;
+        bytes += view->part != PLAN_KV ? (double)memory.workspace_bytes : 0;
+        format_bytes(text, bytes);
+    }
+    (void)snprintf(out, CELL_TEXT_MAX, "%s", text);
+}
+
+void bench_print_plan(const struct bench_plan *plan)
+{
+    const struct plan_view cache = {plan, PLAN_KV}, workspace = {plan, PLAN_WORKSPACE},
+                           total = {plan, PLAN_TOTAL};
+    const struct cell_column columns[] = {
+        {"KV cache", plan_text, &cache},
+        {"workspace", plan_text, &workspace},
+        {"memory beside weights", plan_text, &total},
+    };
+    cell_table_print(stdout, plan->results, columns, sizeof columns / sizeof columns[0]);
+}
+
+void bench_print_engines(void)
+{
+    for (size_t i = 0; i < engine_count; i++) {
+        const struct engine_entry *entry = &engines[i];
+        if (entry->ops != NULL && entry->ops->hidden)
+            continue;
+        struct error reason = {0};
+        bool runs = entry->ops != NULL && entry->ops->probe(0, &reason) == 0;
+        const char *why = entry->ops == NULL ? entry->missing_reason : reason.text;
+        (void)printf("%-14s --device %-6s %s%s\n", entry->name, entry->device,
+                     runs ? "can run here" : "cannot run here: ", runs ? "" : why);
+    }
+}

@@ -1,0 +1,226 @@
+/* Tables of cells with columns as wide as their widest text; see cell_table.h. */
+#include "cli/cell_table.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "cli/format.h"
+#include "cli/terminal.h"
+
+enum { COLUMNS_MAX = 12, GROUPS_MAX = 64, CELLS_SHOWN = 6, GAP = 2 };
+
+static void batch_text(const struct results *results, const struct cell_record *cell,
+                       const void *context, char out[CELL_TEXT_MAX])
+{
+    (void)results, (void)context;
+    (void)snprintf(out, CELL_TEXT_MAX, "%lld", (long long)cell->batch_size);
+}
+
+static void length_text(const struct results *results, const struct cell_record *cell,
+                        const void *context, char out[CELL_TEXT_MAX])
+{
+    (void)results, (void)context;
+    (void)snprintf(out, CELL_TEXT_MAX, "%lld", (long long)cell->input_length);
+}
+
+static const struct cell_column key_columns[] = {{"batch", batch_text, NULL},
+                                                 {"length", length_text, NULL}};
+enum { KEY_COLUMNS = sizeof key_columns / sizeof key_columns[0] };
+
+static bool has_values(const struct cell_record *cell)
+{
+    return cell->status == CELL_MEASURED || cell->status == CELL_PARTIAL ||
+           cell->status == CELL_PENDING;
+}
+
+static void print_padded(FILE *stream, const char *text, int width)
+{
+    (void)fprintf(stream, "%*s%s", width - terminal_columns(text), "", text);
+}
+
+/* Widths of all columns; 0 for one that says nothing in any row. */
+static void measure(const struct results *results, const struct cell_column *columns,
+                    size_t column_count, int *widths)
+{
+    for (size_t c = 0; c < column_count; c++) {
+        int width = 0;
+        for (size_t i = 0; i < results->cell_count; i++) {
+            char text[CELL_TEXT_MAX] = "-";
+            if (has_values(&results->cells[i]))
+                columns[c].text(results, &results->cells[i], columns[c].context, text);
+            int columns_taken = strcmp(text, "-") == 0 ? 0 : terminal_columns(text);
+            width = columns_taken > width ? columns_taken : width;
+        }
+        int title = terminal_columns(columns[c].title);
+        widths[c] = width == 0 ? 0 : width > title ? width : title;
+    }
+}
+
+static void print_row(FILE *stream, const struct results *results, const struct cell_record *cell,
+                      const struct cell_column *columns, size_t column_count, const int *widths)
+{
+    for (size_t c = 0; c < column_count; c++) {
+        if (widths[c] == 0)
+            continue;
+        char text[CELL_TEXT_MAX];
+        columns[c].text(results, cell, columns[c].context, text);
+        (void)fprintf(stream, "%*s", GAP, "");
+        print_padded(stream, text, widths[c]);
+    }
+}
+
+void cell_table_print(FILE *stream, const struct results *results,
+                      const struct cell_column *columns, size_t column_count)
+{
+    int key_widths[KEY_COLUMNS] = {5, 6}, widths[COLUMNS_MAX];
+    if (column_count > COLUMNS_MAX)
+        column_count = COLUMNS_MAX;
+    for (size_t i = 0; i < results->cell_count; i++) {
+        for (size_t c = 0; c < KEY_COLUMNS; c++) {
+            char text[CELL_TEXT_MAX];
+            key_columns[c].text(results, &results->cells[i], NULL, text);
+            int taken = terminal_columns(text);
+            key_widths[c] = taken > key_widths[c] ? taken : key_widths[c];
+        }
+    }
+    measure(results, columns, column_count, widths);
+
+    (void)fputs(terminal_style(stream, STYLE_BOLD), stream);
+    for (size_t c = 0; c < KEY_COLUMNS; c++)
+        (void)fprintf(stream, "%*s%*s", c > 0 ? GAP : 0, "", key_widths[c], key_columns[c].title);
+    for (size_t c = 0; c < column_count; c++) {
+        if (widths[c] > 0) {
+            (void)fprintf(stream, "%*s", GAP, "");
+            print_padded(stream, columns[c].title, widths[c]);
+        }
+    }
+    (void)fprintf(stream, "%s\n", terminal_plain(stream));
+
+    for (size_t i = 0; i < results->cell_count; i++) {
+        const struct cell_record *cell = &results->cells[i];
+        (void)fprintf(stream, "%*lld%*s%*lld", key_widths[0], (long long)cell->batch_size, GAP, "",
+                      key_widths[1], (long long)cell->input_length);
+        if (has_values(cell))
+            print_row(stream, results, cell, columns, column_count, widths);
+        if (!has_values(cell) || cell->status == CELL_PARTIAL)
+            (void)fprintf(
+                stream, "  %s%s%s",
+                terminal_style(stream, cell->status == CELL_FAILED ? STYLE_RED : STYLE_YELLOW),
+                cell_status_name(cell->status), terminal_plain(stream));
+        (void)fputc('\n', stream);
+    }
+}
+
+/* How a metric is shown: "TTFT ms" is prefill_time times 1000. */
+struct metric_view {
+    enum metric_id metric;
+    double factor;
+    bool with_std;
+};
+
+static void metric_text(const struct results *results, const struct cell_record *cell,
+                        const void *context, char out[CELL_TEXT_MAX])
+{
+    const struct metric_view *view = context;
+    struct stats_summary summary = {.mean = NAN, .std = NAN};
+    struct error ignored = {0};
+    if (results_summarise(results, cell, &metrics[view->metric], &summary, &ignored) != 0)
+        summary.mean = NAN;
+    format_mean(out, view->factor * summary.mean,
+                view->with_std ? view->factor * summary.std : NAN);
+}
+
+void cell_table_print_results(FILE *stream, const struct results *results)
+{
+    static const struct metric_view first = {METRIC_PREFILL_TIME, 1e3, true},
+                                    step = {METRIC_DECODE_TIME_PER_TOKEN, 1e3, true},
+                                    rate = {METRIC_TOKENS_PER_SECOND, 1, true},
+                                    latency = {METRIC_TOTAL_LATENCY, 1, true},
+                                    host = {METRIC_CPU_MEMORY_MB, 1, false},
+                                    device = {METRIC_GPU_MEMORY_ALLOCATED_MB, 1, false},
+                                    reserved = {METRIC_GPU_MEMORY_RESERVED_MB, 1, false};
+    static const struct cell_column columns[] = {
+        {"TTFT ms", metric_text, &first},
+        {"ms/token", metric_text, &step},
+        {"tokens/s", metric_text, &rate},
+        {"latency s", metric_text, &latency},
+        {"CPU MB", metric_text, &host},
+        {"GPU MB", metric_text, &device},
+        {"GPU reserved MB", metric_text, &reserved},
+    };
+    cell_table_print(stream, results, columns, sizeof columns / sizeof columns[0]);
+}
+
+size_t cell_table_count(const struct results *results, enum cell_status status)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < results->cell_count; i++)
+        count += results->cells[i].status == status;
+    return count;
+}
+
+/* Whether two reasons differ in nothing but their numbers. */
+static bool same_reason(const char *a, const char *b)
+{
+    while (*a != '\0' && *b != '\0') {
+        if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b)) {
+            a += strspn(a, "0123456789");
+            b += strspn(b, "0123456789");
+        } else if (*a++ != *b++) {
+            return false;
+        }
+    }
+    return *a == *b;
+}
+
+struct reason_group {
+    const struct cell_record *shown[CELLS_SHOWN];
+    size_t count;
+};
+
+static size_t collect_groups(const struct results *results, enum cell_status status,
+                             struct reason_group groups[GROUPS_MAX])
+{
+    size_t group_count = 0;
+    for (size_t i = 0; i < results->cell_count; i++) {
+        const struct cell_record *cell = &results->cells[i];
+        if (cell->status != status)
+            continue;
+        size_t g = 0;
+        while (g < group_count && !same_reason(groups[g].shown[0]->reason, cell->reason))
+            g++;
+        if (g == GROUPS_MAX)
+            continue;
+        if (g == group_count)
+            groups[group_count++] = (struct reason_group){.count = 0};
+        if (groups[g].count < CELLS_SHOWN)
+            groups[g].shown[groups[g].count] = cell;
+        groups[g].count++;
+    }
+    return group_count;
+}
+
+void cell_table_print_reasons(FILE *stream, const struct results *results, enum cell_status status,
+                              const char *title)
+{
+    struct reason_group groups[GROUPS_MAX];
+    size_t group_count = collect_groups(results, status, groups);
+    if (group_count == 0)
+        return;
+    size_t cells = cell_table_count(results, status);
+    (void)fprintf(stream, "%s (%zu cell%s):\n", title, cells, cells == 1 ? "" : "s");
+    for (size_t g = 0; g < group_count; g++) {
+        const struct reason_group *group = &groups[g];
+        (void)fputs("  ", stream);
+        for (size_t i = 0; i < group->count && i < CELLS_SHOWN; i++)
+            (void)fprintf(stream, "%s%lld %s %lld", i > 0 ? ", " : "",
+                          (long long)group->shown[i]->batch_size, terminal_times(),
+                          (long long)group->shown[i]->input_length);
+        if (group->count > CELLS_SHOWN)
+            (void)fprintf(stream, " and %zu more", group->count - CELLS_SHOWN);
+        (void)fprintf(stream, "%s%s\n", group->count > 1 ? "; the first: " : ": ",
+                      group->shown[0]->reason);
+    }
+}
