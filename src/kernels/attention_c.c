@@ -2,15 +2,15 @@
  * C. The walk is in attention.c. */
 #include "kernels/attention.h"
 #include "kernels/kernels_internal.h"
-#include "kernels/narrow.h"
+#include "kernels/math_c.h"
 
 static float load(enum kernel_type type, const void *data, int64_t index)
 {
     switch (type) {
     case KERNEL_F16:
-        return narrow_from_f16(((const uint16_t *)data)[index]);
+        return float_from_f16(((const uint16_t *)data)[index]);
     case KERNEL_BF16:
-        return narrow_from_bf16(((const uint16_t *)data)[index]);
+        return float_from_bf16(((const uint16_t *)data)[index]);
     case KERNEL_I8:
         return ((const int8_t *)data)[index];
     default:
@@ -18,17 +18,25 @@ static float load(enum kernel_type type, const void *data, int64_t index)
     }
 }
 
+static float cut(float value, float limit)
+{
+    value = value > limit ? limit : value;
+    return value < -limit ? -limit : value;
+}
+
+/* The value is rounded to nearest even; a finite one stays finite. */
 static void store(enum kernel_type type, void *data, int64_t index, float value)
 {
     switch (type) {
     case KERNEL_F16:
-        ((uint16_t *)data)[index] = narrow_to_f16(value);
+        ((uint16_t *)data)[index] = f16_from_float(cut(value, 65504.0f));
         break;
     case KERNEL_BF16:
-        ((uint16_t *)data)[index] = narrow_to_bf16(value);
+        ((uint16_t *)data)[index] = bf16_from_float(cut(value, 0x1.FEp127f));
         break;
     case KERNEL_I8:
-        ((int8_t *)data)[index] = narrow_to_i8(value);
+        /* The sum's last place is 1. */
+        ((int8_t *)data)[index] = (int8_t)((int32_t)float_bits(value + 12582912.0f) - 0x4B400000);
         break;
     default:
         ((float *)data)[index] = value;
@@ -102,8 +110,7 @@ static void score(const struct attention_call *call, const float *queries, int64
                 float value = sums[r][k];
                 if (call->kv_type == KERNEL_I8)
                     value *= scales[panel * KERNEL_PANEL + k];
-                value = value > attention_score_limit ? attention_score_limit : value;
-                out[k] = value < -attention_score_limit ? -attention_score_limit : value;
+                out[k] = cut(value, attention_score_limit);
             }
         }
     }

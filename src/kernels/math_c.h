@@ -3,25 +3,9 @@
 #ifndef TOKENMARK_KERNELS_MATH_C_H
 #define TOKENMARK_KERNELS_MATH_C_H
 
-#include <stdint.h>
-#include <string.h>
-
+#include "kernels/convert.h"
 #include "kernels/kernels.h"
 #include "kernels/math_coefficients.h"
-
-static inline float math_float_of_bits(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static inline uint32_t math_bits_of_float(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
 
 static inline float math_exp(float x)
 {
@@ -33,7 +17,7 @@ static inline float math_exp(float x)
     float n = shifted - 12582912.0f;
     float r = cut - n * math_ln2_high - n * math_ln2_low;
     float poly = c[0] + r * (c[1] + r * (c[2] + r * (c[3] + r * c[4])));
-    float scale = math_float_of_bits((math_bits_of_float(shifted) + 127U) << 23);
+    float scale = bits_float((float_bits(shifted) + 127U) << 23);
     float y = (1.0f + (r + r * r * poly)) * scale;
     return x < math_exp_lowest ? 0.0f : y;
 }

@@ -3,7 +3,7 @@
  * are integers, so the result depends neither on the cuts nor on the instruction set. */
 #include "kernels/sample.h"
 
-#include "kernels/math_c.h"
+#include "kernels/convert.h"
 #include "kernels/sample_definition.h"
 
 /* Ids of which the sum is taken at once when the nucleus is walked. */
@@ -19,11 +19,11 @@ struct nucleus {
  * that is how weights are spread. */
 static void choose_cuts(uint32_t low, uint32_t high, uint32_t *cuts)
 {
-    uint32_t low_bits = math_bits_of_float(low > 0 ? (float)low : 0.5f);
-    uint32_t high_bits = math_bits_of_float((float)high);
+    uint32_t low_bits = float_bits(low > 0 ? (float)low : 0.5f);
+    uint32_t high_bits = float_bits((float)high);
     for (int i = 0; i < SAMPLE_CUTS; i++) {
         uint64_t step = (uint64_t)(high_bits - low_bits) * (uint64_t)(i + 1) / (SAMPLE_CUTS + 1);
-        uint64_t cut = (uint64_t)math_float_of_bits(low_bits + (uint32_t)step);
+        uint64_t cut = (uint64_t)bits_float(low_bits + (uint32_t)step);
         cut = cut <= low ? (uint64_t)low + 1 : cut;
         cuts[i] = cut > high ? high : (uint32_t)cut;
     }
