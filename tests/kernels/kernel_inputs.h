@@ -1,0 +1,89 @@
+/* What the tests of kernels share: the tables that run here, pseudo-random inputs, memory filled
+ * with NaN, a timer for --bench. */
+#ifndef TOKENMARK_TESTS_KERNEL_INPUTS_H
+#define TOKENMARK_TESTS_KERNEL_INPUTS_H
+
+#include "base/clock.h"
+#include "base/philox.h"
+#include "kernels/kernels.h"
+#include "test.h"
+
+/* Calls `visit` with each table this CPU runs, "c" included. */
+static inline void for_each_isa(void (*visit)(const struct kernels *table))
+{
+    for (size_t i = 0; i < kernels_count(); i++) {
+        if (kernels_runnable(i))
+            visit(kernels_choose(kernels_name(i)));
+    }
+}
+
+/* A repeatable stream; each test starts its own. */
+struct inputs {
+    uint64_t key;
+    uint32_t next;
+};
+
+static inline uint32_t input_word(struct inputs *inputs)
+{
+    struct philox_block counter = {{inputs->next++, 0, 0, 0}};
+    return philox4x32(counter, inputs->key).word[0];
+}
+
+static inline double input_uniform(struct inputs *inputs)
+{
+    return (input_word(inputs) + 0.5) / 4294967296.0;
+}
+
+static inline int64_t input_between(struct inputs *inputs, int64_t low, int64_t high)
+{
+    return low + input_word(inputs) % (uint64_t)(high - low + 1);
+}
+
+static inline float input_normal(struct inputs *inputs)
+{
+    double radius = sqrt(-2 * log(input_uniform(inputs)));
+    return (float)(radius * cos(6.283185307179586 * input_uniform(inputs)));
+}
+
+static inline void fill_normal(struct inputs *inputs, float *x, int64_t count, float deviation)
+{
+    for (int64_t i = 0; i < count; i++)
+        x[i] = deviation * input_normal(inputs);
+}
+
+/* All bits set: NaN in every float type, so that reading what was never written shows. */
+static inline void *allocate_poisoned(size_t bytes)
+{
+    void *memory = malloc(bytes > 0 ? bytes : 1);
+    assert_non_null(memory);
+    memset(memory, 0xFF, bytes);
+    return memory;
+}
+
+/* Seconds of one call: the best of several rounds of at least 20 ms. */
+static inline double time_call(void (*call)(void *context), void *context)
+{
+    const struct clock *clock = clock_monotonic();
+    double best_s = INFINITY;
+    int64_t repeats = 1;
+    for (int round = 0; round < 6;) {
+        double start_s = clock_now_s(clock);
+        for (int64_t i = 0; i < repeats; i++)
+            call(context);
+        double taken_s = clock_now_s(clock) - start_s;
+        if (taken_s < 0.02) {
+            repeats *= 2;
+            continue;
+        }
+        best_s = fmin(best_s, taken_s / (double)repeats);
+        round++;
+    }
+    return best_s;
+}
+
+static inline bool bench_asked(int argc, char **argv)
+{
+    return argc > 1 && strcmp(argv[1], "--bench") == 0;
+}
+
+#endif
