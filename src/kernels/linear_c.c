@@ -115,7 +115,7 @@ static void tile_i8(const struct linear_tile *tile)
     }
 }
 
-static const struct linear_tile_set sets[KERNEL_TYPE_COUNT] = {
+const struct linear_tile_set linear_sets_c[KERNEL_TYPE_COUNT] = {
     [KERNEL_F32] = {ROWS_MAX, 0, {tile_f32, tile_f32, tile_f32, tile_f32}},
     [KERNEL_F16] = {ROWS_MAX, 0, {tile_f16, tile_f16, tile_f16, tile_f16}},
     [KERNEL_BF16] = {ROWS_MAX, 0, {tile_bf16, tile_bf16, tile_bf16, tile_bf16}},
@@ -125,7 +125,8 @@ static const struct linear_tile_set sets[KERNEL_TYPE_COUNT] = {
 static void linear_c(const struct linear_call *call, int64_t row_first, int64_t row_count,
                      int64_t panel_first, int64_t panel_count)
 {
-    linear_run_tiles(&sets[call->type], call, row_first, row_count, panel_first, panel_count);
+    linear_run_tiles(&linear_sets_c[call->type], call, row_first, row_count, panel_first,
+                     panel_count);
 }
 
 void linear_fill_c(struct kernels *table)

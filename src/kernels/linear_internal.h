@@ -79,6 +79,9 @@ struct linear_tile_set {
     linear_tile_function *functions[LINEAR_TILE_ROWS_MAX];
 };
 
+/* The reference's, by type. */
+extern const struct linear_tile_set linear_sets_c[KERNEL_TYPE_COUNT];
+
 /* Runs a call's rows and panels by tiles of `set`. */
 void linear_run_tiles(const struct linear_tile_set *set, const struct linear_call *call,
                       int64_t row_first, int64_t row_count, int64_t panel_first,

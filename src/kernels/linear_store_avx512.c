@@ -1,0 +1,37 @@
+/* The epilogue of AVX-512 tiles, once for all types. */
+#if defined(__x86_64__)
+#include "kernels/linear_avx512.h"
+
+#include "kernels/math_avx512.h"
+
+static __m512 finish(const struct linear_tile *tile, int64_t row, int64_t column, __mmask16 mask,
+                     __m512 v)
+{
+    if (tile->bias != NULL)
+        v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, tile->bias + column));
+    if (tile->before != NULL) {
+        const float *before = tile->before + row * tile->y_stride + column;
+        v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, before));
+    }
+    v = _mm512_mul_ps(math_activate_avx512(tile->activation, v), _mm512_set1_ps(tile->scale));
+    if (tile->residual != NULL) {
+        const float *residual = tile->residual + row * tile->residual_stride + column;
+        v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, residual));
+    }
+    return v;
+}
+
+void linear_store_avx512(const struct linear_tile *tile, const struct linear_sums_avx512 *sums)
+{
+    uint32_t mask = tile->columns == KERNEL_PANEL ? UINT32_MAX : (1U << tile->columns) - 1U;
+    __mmask16 low = (__mmask16)mask;
+    __mmask16 high = (__mmask16)(mask >> 16);
+    for (int64_t r = 0; r < tile->rows; r++) {
+        float *y = tile->y + r * tile->y_stride;
+        _mm512_mask_storeu_ps(y, low, finish(tile, r, 0, low, sums->row[r][0]));
+        if (high != 0)
+            _mm512_mask_storeu_ps(y + 16, high, finish(tile, r, 16, high, sums->row[r][1]));
+    }
+}
+
+#endif

@@ -1,0 +1,249 @@
+/* The linear layers of every instruction set that runs here against sums in double precision. */
+#include "test.h"
+
+#include "base/philox.h"
+#include "kernels/kernels.h"
+#include "linear_bench.h"
+
+struct problem {
+    enum kernel_type type;
+    int64_t rows, inputs, outputs;
+    enum kernel_activation activation;
+    bool bias, residual, residual_is_y;
+    float scale;
+    float magnitude; /* of x */
+};
+
+struct data {
+    float *x, *weight, *bias, *residual, *y;
+    void *packed, *prepared;
+    int64_t x_stride, y_stride;
+};
+
+static float random_float(uint64_t stream, uint64_t index)
+{
+    struct philox_block counter = {{(uint32_t)index, (uint32_t)(index >> 32), 0, 0}};
+    return (float)philox4x32(counter, stream).word[0] * 0x1p-31F - 1.0F;
+}
+
+static float *random_floats(uint64_t stream, int64_t count, float magnitude)
+{
+    float *out = malloc((size_t)(count > 0 ? count : 1) * sizeof *out);
+    for (int64_t i = 0; i < count; i++)
+        out[i] = magnitude * random_float(stream, (uint64_t)i);
+    return out;
+}
+
+static struct data data_make(const struct kernels *kernels, const struct problem *p)
+{
+    struct data d = {.x_stride = p->inputs + 3, .y_stride = p->outputs + 5};
+    d.x = random_floats(1, p->rows * d.x_stride, p->magnitude);
+    d.weight = random_floats(2, p->outputs * p->inputs, 0.5F);
+    d.bias = random_floats(3, p->outputs, 1.0F);
+    d.residual = random_floats(4, p->rows * d.y_stride, 1.0F);
+    d.y = random_floats(4, p->rows * d.y_stride, 1.0F);
+    size_t bytes = kernel_packed_bytes(p->type, p->outputs, p->inputs);
+    size_t panel = kernel_panel_bytes(p->type, p->inputs);
+    d.packed = aligned_alloc(64, bytes);
+    for (int64_t first = 0; first < p->outputs; first += KERNEL_PANEL) {
+        int64_t count = p->outputs - first < KERNEL_PANEL ? p->outputs - first : KERNEL_PANEL;
+        kernels->pack_panel(p->type, d.weight + first * p->inputs, count, p->inputs,
+                            (char *)d.packed + (size_t)(first / KERNEL_PANEL) * panel);
+    }
+    bytes = (kernel_prepared_bytes(p->type, p->rows, p->inputs) + 63) / 64 * 64;
+    d.prepared = aligned_alloc(64, bytes);
+    kernels->prepare(p->type, d.x, d.x_stride, p->rows, p->inputs, d.prepared);
+    return d;
+}
+
+static void data_free(struct data *d)
+{
+    free(d->x);
+    free(d->weight);
+    free(d->bias);
+    free(d->residual);
+    free(d->y);
+    free(d->packed);
+    free(d->prepared);
+}
+
+static double activate(enum kernel_activation kind, double v)
+{
+    switch (kind) {
+    case KERNEL_GELU_TANH:
+        return 0.5 * v * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (v + 0.044715 * v * v * v)));
+    case KERNEL_GELU_ERF:
+        return 0.5 * v * (1 + erf(v / sqrt(2)));
+    case KERNEL_RELU:
+        return v > 0 ? v : 0;
+    case KERNEL_SILU:
+        return v / (1 + exp(-v));
+    case KERNEL_QUICK_GELU:
+        return v / (1 + exp(-1.702 * v));
+    case KERNEL_IDENTITY:
+        break;
+    }
+    return v;
+}
+
+/* What rounding x and w to the type may move a product of two values below the given sizes. */
+static double type_tolerance(enum kernel_type type)
+{
+    switch (type) {
+    case KERNEL_F16:
+        return 0x1p-10;
+    case KERNEL_BF16:
+        return 0x1p-7;
+    case KERNEL_I8:
+        return 1.0 / 100;
+    default:
+        return 0x1p-22;
+    }
+}
+
+static void run_call(const struct kernels *kernels, const struct problem *p, struct data *d)
+{
+    struct linear_call call = {
+        .type = p->type,
+        .x = p->type == KERNEL_F32 ? (const void *)d->x : d->prepared,
+        .x_stride = d->x_stride,
+        .inputs = p->inputs,
+        .outputs = p->outputs,
+        .weight = d->packed,
+        .y = d->y,
+        .y_stride = d->y_stride,
+        .bias = p->bias ? d->bias : NULL,
+        .activation = p->activation,
+        .scale = p->scale,
+        .residual = !p->residual       ? NULL
+                    : p->residual_is_y ? d->y
+                                       : d->residual,
+        .residual_stride = d->y_stride,
+    };
+    int64_t panels = (p->outputs + KERNEL_PANEL - 1) / KERNEL_PANEL;
+    /* In parts, as threads do. */
+    int64_t half = panels / 2;
+    int64_t rows = p->rows / 3;
+    kernels->linear(&call, 0, rows, 0, panels);
+    kernels->linear(&call, rows, p->rows - rows, 0, half);
+    kernels->linear(&call, rows, p->rows - rows, half, panels - half);
+}
+
+static void check(const struct kernels *kernels, const struct problem *p)
+{
+    struct data d = data_make(kernels, p);
+    float *before = malloc((size_t)(p->rows * d.y_stride) * sizeof *before);
+    memcpy(before, d.y, (size_t)(p->rows * d.y_stride) * sizeof *before);
+    run_call(kernels, p, &d);
+    for (int64_t r = 0; r < p->rows; r++) {
+        for (int64_t o = 0; o < p->outputs; o++) {
+            double v = p->bias ? (double)d.bias[o] : 0;
+            for (int64_t k = 0; k < p->inputs; k++)
+                v += (double)d.x[r * d.x_stride + k] * (double)d.weight[o * p->inputs + k];
+            v = activate(p->activation, v) * (double)p->scale;
+            if (p->residual)
+                v += (double)d.residual[r * d.y_stride + o];
+            double size = 0.5 * (double)p->magnitude * sqrt((double)p->inputs) + 1;
+            double tolerance = 4 * type_tolerance(p->type) * size * fmax(1, fabs((double)p->scale));
+            double got = (double)d.y[r * d.y_stride + o];
+            if (!(fabs(got - v) <= tolerance))
+                fail_msg("%s type %d, %lld x %lld x %lld, act %d, residual %d%d: [%lld,%lld] %g, "
+                         "expected %g within %g",
+                         kernels->isa, (int)p->type, (long long)p->rows, (long long)p->inputs,
+                         (long long)p->outputs, (int)p->activation, p->residual, p->residual_is_y,
+                         (long long)r, (long long)o, got, v, tolerance);
+        }
+        for (int64_t o = p->outputs; o < d.y_stride; o++)
+            assert_true(d.y[r * d.y_stride + o] == before[r * d.y_stride + o]);
+    }
+    free(before);
+    data_free(&d);
+}
+
+static void for_every_set(void (*body)(const struct kernels *kernels))
+{
+    for (size_t i = 0; i < kernels_count(); i++)
+        if (kernels_runnable(i))
+            body(kernels_choose(kernels_name(i)));
+}
+
+/* Every number of rows up to three tiles, odd inputs and outputs. */
+static void check_rows(const struct kernels *kernels)
+{
+    static const int64_t inputs[] = {1, 7, 33, 130};
+    static const int64_t outputs[] = {1, 31, 32, 45, 70};
+    for (int type = 0; type < KERNEL_TYPE_COUNT; type++)
+        for (int64_t rows = 1; rows <= 40; rows++) {
+            struct problem p = {.type = type, .rows = rows, .scale = 1, .magnitude = 1};
+            p.inputs = inputs[rows % 4];
+            p.outputs = outputs[rows % 5];
+            p.bias = rows % 2 == 0;
+            check(kernels, &p);
+        }
+}
+
+static void check_epilogues(const struct kernels *kernels)
+{
+    for (int type = 0; type < KERNEL_TYPE_COUNT; type++)
+        for (int kind = KERNEL_IDENTITY; kind <= KERNEL_QUICK_GELU; kind++)
+            for (int variant = 0; variant < 8; variant++) {
+                struct problem p = {.type = type, .activation = kind, .inputs = 29, .outputs = 50};
+                p.rows = 1 + 3 * variant;
+                p.scale = variant % 3 == 0 ? 1.0F : -1.75F;
+                p.bias = (variant & 1) != 0;
+                p.residual = (variant & 2) != 0;
+                p.residual_is_y = (variant & 4) != 0;
+                p.magnitude = 2;
+                check(kernels, &p);
+            }
+}
+
+/* Inputs beyond one block, many rows and panels: the blocked paths, with and without aliasing. */
+static void check_blocks(const struct kernels *kernels)
+{
+    for (int type = 0; type < KERNEL_TYPE_COUNT; type++)
+        for (int variant = 0; variant < 6; variant++) {
+            struct problem p = {.type = type, .inputs = 1025, .outputs = 81, .magnitude = 1};
+            p.rows = variant < 3 ? 17 : 61;
+            p.scale = 0.5F;
+            p.bias = true;
+            p.activation = variant % 3 == 1 ? KERNEL_GELU_TANH : KERNEL_IDENTITY;
+            p.residual = variant != 2;
+            p.residual_is_y = variant % 2 == 0;
+            check(kernels, &p);
+            p.activation = KERNEL_SILU;
+            p.residual_is_y = variant % 2 == 1;
+            check(kernels, &p);
+        }
+}
+
+static void test_rows(void **state)
+{
+    (void)state;
+    for_every_set(check_rows);
+}
+
+static void test_epilogues(void **state)
+{
+    (void)state;
+    for_every_set(check_epilogues);
+}
+
+static void test_blocks(void **state)
+{
+    (void)state;
+    for_every_set(check_blocks);
+}
+
+int main(int argument_count, char **arguments)
+{
+    if (argument_count > 1 && strcmp(arguments[1], "--bench") == 0)
+        return bench_run(argument_count > 2 ? arguments[2] : NULL,
+                         argument_count > 3 ? arguments[3] : NULL);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_epilogues),
+        cmocka_unit_test(test_blocks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
