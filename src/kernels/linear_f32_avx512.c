@@ -8,28 +8,36 @@
 static inline __attribute__((always_inline)) void tile_f32(const struct linear_tile *tile,
                                                            const int rows)
 {
-    struct linear_sums_avx512 sums;
+    __m512 sums[LINEAR_TILE_ROWS_MAX][2];
     for (int r = 0; r < rows; r++)
-        sums.row[r][0] = sums.row[r][1] = _mm512_setzero_ps();
-    const char *x = tile->x;
-    const char *weight = tile->weight;
-    const char *ahead = tile->ahead;
+        sums[r][0] = sums[r][1] = _mm512_setzero_ps();
     const int64_t stride = tile->x_stride;
-    for (int64_t step = 0; step < tile->steps; step++) {
+    const char *x[LINEAR_TILE_BASES];
+    for (int b = 0; b < LINEAR_TILE_BASES; b++)
+        x[b] = tile->x + 3 * b * stride;
+    const char *weight = tile->weight;
+    const int64_t ahead = tile->ahead - tile->weight;
+    const char *end = weight + tile->steps * 128;
+    for (; weight != end; weight += 128) {
         __m512 low = _mm512_load_ps(weight);
         __m512 high = _mm512_load_ps(weight + 64);
-        _mm_prefetch(ahead, _MM_HINT_T0);
-        _mm_prefetch(ahead + 64, _MM_HINT_T0);
+        _mm_prefetch(weight + ahead, _MM_HINT_T0);
+        _mm_prefetch(weight + ahead + 64, _MM_HINT_T0);
         for (int r = 0; r < rows; r++) {
-            __m512 value = _mm512_set1_ps(*(const float *)(const void *)(x + r * stride));
-            sums.row[r][0] = _mm512_fmadd_ps(value, low, sums.row[r][0]);
-            sums.row[r][1] = _mm512_fmadd_ps(value, high, sums.row[r][1]);
+            const char *word = x[r / 3] + r % 3 * stride;
+            __m512 value = _mm512_set1_ps(*(const float *)(const void *)word);
+            sums[r][0] = _mm512_fmadd_ps(value, low, sums[r][0]);
+            sums[r][1] = _mm512_fmadd_ps(value, high, sums[r][1]);
         }
-        x += sizeof(float);
-        weight += 128;
-        ahead += 128;
+        for (int b = 0; b * 3 < rows; b++)
+            x[b] += sizeof(float);
     }
-    linear_store_avx512(tile, &sums);
+    struct linear_sums_avx512 result;
+    for (int r = 0; r < rows; r++) {
+        result.row[r][0] = sums[r][0];
+        result.row[r][1] = sums[r][1];
+    }
+    linear_store_avx512(tile, &result);
 }
 
 static void tile_f32_1(const struct linear_tile *tile)

@@ -11,7 +11,11 @@
 
 #include "kernels/kernels.h"
 
-enum { LINEAR_LINE = 64, LINEAR_TILE_ROWS_MAX = 14 };
+enum {
+    LINEAR_LINE = 64,
+    LINEAR_TILE_ROWS_MAX = 14,
+    LINEAR_TILE_BASES = 5, /* pointers into x, for three rows each: one a row would spill */
+};
 
 static inline int64_t linear_step_inputs(enum kernel_type type)
 {
