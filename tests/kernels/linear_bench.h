@@ -12,7 +12,7 @@
 #include "base/thread_pool.h"
 #include "engine/cpu/cpu_linear.h"
 
-enum { BENCH_COPIES_BYTES = 768 << 20, BENCH_REPEATS = 5, BENCH_FMA_CHAINS = 24 };
+enum { BENCH_COPIES_BYTES = 768 << 20, BENCH_REPEATS = 5, BENCH_FMA_CHAINS = 12 };
 
 struct bench_read {
     const char *data;
@@ -59,11 +59,15 @@ __attribute__((target("avx512f"))) static void bench_fma_chunk(void *context, in
     float *out = context;
     __m512 sums[BENCH_FMA_CHAINS];
     __m512 factor = _mm512_set1_ps(0.999F);
+#pragma GCC unroll 24
     for (int c = 0; c < BENCH_FMA_CHAINS; c++)
         sums[c] = _mm512_set1_ps((float)(c + chunk));
-    for (int i = 0; i < 200000; i++)
+    for (int i = 0; i < 200000; i++) {
+#pragma GCC unroll 24
         for (int c = 0; c < BENCH_FMA_CHAINS; c++)
             sums[c] = _mm512_fmadd_ps(sums[c], factor, factor);
+    }
+#pragma GCC unroll 24
     for (int c = 1; c < BENCH_FMA_CHAINS; c++)
         sums[0] = _mm512_add_ps(sums[0], sums[c]);
     _mm512_storeu_ps(out + 16 * chunk, sums[0]);

@@ -1,6 +1,8 @@
 /* Cuts linear layers into chunks for the pool; see cpu_linear.h. */
 #include "engine/cpu/cpu_linear.h"
 
+#include <stdbool.h>
+
 #include "base/memory.h"
 
 enum {
@@ -53,15 +55,39 @@ static void linear_chunk(void *context, int64_t chunk, int thread)
                          panel_end - panel_first);
 }
 
+/* With many rows a chunk is about as many rows as outputs, which needs the least reading for its
+ * products; with few rows panels alone are cut. */
+static void choose_chunks(struct linear_job *job, int threads)
+{
+    const struct linear_call *call = job->call;
+    if (job->rows < 2 * ROWS_A_CHUNK_MIN) {
+        job->row_chunks = 1;
+        job->panel_chunks = panel_chunks(threads, call->type, call->outputs, call->inputs);
+        return;
+    }
+    int64_t wanted = (int64_t)CHUNKS_A_THREAD * threads;
+    job->row_chunks = 1;
+    job->panel_chunks = 1;
+    while (job->row_chunks * job->panel_chunks < wanted) {
+        int64_t chunk_rows = job->rows / job->row_chunks;
+        int64_t chunk_panels = job->panels / job->panel_chunks;
+        bool rows_can = chunk_rows >= 2 * ROWS_A_CHUNK_MIN;
+        bool panels_can = chunk_panels >= 2;
+        if (rows_can && (chunk_rows > chunk_panels * KERNEL_PANEL || !panels_can))
+            job->row_chunks *= 2;
+        else if (panels_can)
+            job->panel_chunks *= 2;
+        else
+            break;
+    }
+}
+
 void cpu_linear_run(struct thread_pool *pool, const struct kernels *kernels,
                     const struct linear_call *call, int64_t rows)
 {
-    int threads = thread_pool_thread_count(pool);
     struct linear_job job = {.kernels = kernels, .call = call, .rows = rows};
     job.panels = divide_up(call->outputs, KERNEL_PANEL);
-    job.panel_chunks = panel_chunks(threads, call->type, call->outputs, call->inputs);
-    int64_t wanted = divide_up((int64_t)CHUNKS_A_THREAD * threads, job.panel_chunks);
-    job.row_chunks = clamp(wanted, 1, clamp(rows / ROWS_A_CHUNK_MIN, 1, rows));
+    choose_chunks(&job, thread_pool_thread_count(pool));
     thread_pool_run(pool, linear_chunk, &job, job.panel_chunks * job.row_chunks);
 }
 
