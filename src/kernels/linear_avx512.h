@@ -6,13 +6,8 @@
 
 #include "kernels/linear_internal.h"
 
-/* The sums of a tile on their way to y. */
-struct linear_sums_avx512 {
-    __m512 row[LINEAR_TILE_ROWS_MAX][2];
-};
-
-/* The epilogue of a tile: bias to residual, and the store. */
-void linear_store_avx512(const struct linear_tile *tile, const struct linear_sums_avx512 *sums);
+/* The epilogue of a tile: bias to residual, and the store, of sums [rows][32], 64-byte aligned. */
+void linear_store_avx512(const struct linear_tile *tile, const float *sums);
 
 extern const struct linear_tile_set linear_f32_avx512;
 

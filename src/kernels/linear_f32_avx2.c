@@ -28,11 +28,11 @@ static inline __attribute__((always_inline)) void tile_f32(const struct linear_t
                 sums[r][c] = _mm256_fmadd_ps(value[r], eight, sums[r][c]);
         }
     }
-    struct linear_sums_avx2 result;
+    _Alignas(32) float result[LINEAR_ROWS_AVX2 * KERNEL_PANEL];
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < 4; c++)
-            result.row[r][c] = sums[r][c];
-    linear_store_avx2(tile, &result);
+            _mm256_store_ps(result + r * KERNEL_PANEL + 8 * c, sums[r][c]);
+    linear_store_avx2(tile, result);
 }
 
 static void tile_f32_1(const struct linear_tile *tile)

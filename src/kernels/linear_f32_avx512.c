@@ -32,12 +32,12 @@ static inline __attribute__((always_inline)) void tile_f32(const struct linear_t
         for (int b = 0; b * 3 < rows; b++)
             x[b] += sizeof(float);
     }
-    struct linear_sums_avx512 result;
+    _Alignas(64) float result[LINEAR_TILE_ROWS_MAX * KERNEL_PANEL];
     for (int r = 0; r < rows; r++) {
-        result.row[r][0] = sums[r][0];
-        result.row[r][1] = sums[r][1];
+        _mm512_store_ps(result + r * KERNEL_PANEL, sums[r][0]);
+        _mm512_store_ps(result + r * KERNEL_PANEL + 16, sums[r][1]);
     }
-    linear_store_avx512(tile, &result);
+    linear_store_avx512(tile, result);
 }
 
 static void tile_f32_1(const struct linear_tile *tile)

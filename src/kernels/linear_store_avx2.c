@@ -29,13 +29,14 @@ static __m256 finish(const struct linear_tile *tile, int64_t row, int64_t column
     return v;
 }
 
-void linear_store_avx2(const struct linear_tile *tile, const struct linear_sums_avx2 *sums)
+void linear_store_avx2(const struct linear_tile *tile, const float *sums)
 {
     for (int64_t octet = 0; octet * 8 < tile->columns; octet++) {
         __m256i mask = octet_mask(tile->columns - octet * 8);
         for (int64_t r = 0; r < tile->rows; r++) {
+            __m256 v = _mm256_load_ps(sums + r * KERNEL_PANEL + octet * 8);
             float *y = tile->y + r * tile->y_stride + octet * 8;
-            _mm256_maskstore_ps(y, mask, finish(tile, r, octet * 8, mask, sums->row[r][octet]));
+            _mm256_maskstore_ps(y, mask, finish(tile, r, octet * 8, mask, v));
         }
     }
 }

@@ -21,16 +21,17 @@ static __m512 finish(const struct linear_tile *tile, int64_t row, int64_t column
     return v;
 }
 
-void linear_store_avx512(const struct linear_tile *tile, const struct linear_sums_avx512 *sums)
+void linear_store_avx512(const struct linear_tile *tile, const float *sums)
 {
     uint32_t mask = tile->columns == KERNEL_PANEL ? UINT32_MAX : (1U << tile->columns) - 1U;
     __mmask16 low = (__mmask16)mask;
     __mmask16 high = (__mmask16)(mask >> 16);
-    for (int64_t r = 0; r < tile->rows; r++) {
+    for (int64_t r = 0; r < tile->rows; r++, sums += KERNEL_PANEL) {
         float *y = tile->y + r * tile->y_stride;
-        _mm512_mask_storeu_ps(y, low, finish(tile, r, 0, low, sums->row[r][0]));
+        _mm512_mask_storeu_ps(y, low, finish(tile, r, 0, low, _mm512_load_ps(sums)));
         if (high != 0)
-            _mm512_mask_storeu_ps(y + 16, high, finish(tile, r, 16, high, sums->row[r][1]));
+            _mm512_mask_storeu_ps(y + 16, high,
+                                  finish(tile, r, 16, high, _mm512_load_ps(sums + 16)));
     }
 }
 
