@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 
-enum { ARCHITECTURE_LAYERS_MAX = 512 };
+enum { ARCHITECTURE_LAYERS_MAX = 512, ROPE_PAIRS_MAX = 256 };
 
 enum norm_kind {
     NORM_LAYER, /* (x - mean) / sqrt(var + eps) * gain + bias; gain and bias may be absent */
@@ -53,9 +53,9 @@ struct rope_facts {
     double low_frequency_factor, high_frequency_factor; /* llama3 */
     double beta_fast, beta_slow;                        /* yarn */
     bool yarn_truncate;
-    double attention_factor; /* multiplies cos and sin; 1 where the kind has none */
-    int64_t original_positions;
-    double long_factors[256], short_factors[256]; /* longrope, [rotary_dim / 2] */
+    double attention_factor;    /* multiplies cos and sin; 1 where the kind has none */
+    int64_t original_positions; /* of pre-training: where dynamic and longrope begin to change */
+    double long_factors[ROPE_PAIRS_MAX], short_factors[ROPE_PAIRS_MAX]; /* longrope */
 };
 
 struct expert_facts {
@@ -93,7 +93,7 @@ struct architecture {
     bool mlp_gated; /* down(act(gate(x)) * up(x)) else down(act(up(x))) */
 
     /* Block: x += attention(norm_a(x)); x += mlp(norm_b(x)), with these variations. Which norms,
-     * biases and projections exist is asked of the weights table (weights.h: weight_exists). */
+     * biases and projections follow from them is asked of weights.h: weight_exists. */
     bool parallel_block; /* x += attention(norm_a(x)) + mlp(norm_b(x)) on the same x */
     bool shared_norm;    /* parallel with one norm for both (gptj, phi, falcon 7B) */
     bool norm_before;    /* norms on the inputs of attention and MLP (all but olmo2) */
@@ -101,6 +101,10 @@ struct architecture {
     bool embedding_norm; /* bloom */
     bool final_norm;
     bool tied_embedding; /* the head is the token embedding */
+
+    bool norm_has_gain, norm_has_bias; /* all norms but those of query and key */
+    bool qk_norm_has_bias;
+    bool qkv_bias, attention_output_bias, mlp_bias, head_bias;
 
     double attention_scale;   /* multiplies q . k */
     double attention_softcap; /* 0 = none: cap * tanh(score / cap) */
