@@ -259,11 +259,12 @@ const struct command command_bench = {
     .examples = "# a quick look, nothing is downloaded\n"
                 "tokenmark bench --model gpt2 --weights random --preset quick_test\n"
                 "# one configuration of a local model, greedy, results in my_run.json and .csv\n"
-                "tokenmark bench --model ./my-model --batch-sizes 4 --input-lengths 512 "
-                "--temperature 0 --output-file my_run\n"
+                "tokenmark bench --model DIR --batch-sizes 4 --input-lengths 512 \\\n"
+                "    --temperature 0 --output-file my_run\n"
                 "# what would the large grid skip here, and why?\n"
                 "tokenmark bench --model gpt2 --preset large_scale --dry-run",
     .groups = bench_groups,
     .group_count = sizeof bench_groups / sizeof bench_groups[0],
+    .defaults = config_defaults,
     .run = run_bench,
 };

@@ -41,7 +41,7 @@ static void print_engine(const struct bench_plan *plan)
         (void)printf(", %lld thread%s", (long long)json_integer_value(threads),
                      json_integer_value(threads) == 1 ? "" : "s");
     const json_t *weights = json_object_get(plan->setup->facts, "weight_bytes");
-    if (json_is_number(weights)) {
+    if (json_number_value(weights) > 0) {
         char size[FORMAT_MAX];
         format_bytes(size, json_number_value(weights));
         (void)printf(", weights %s", size);
@@ -89,30 +89,46 @@ struct plan_view {
     enum plan_part part;
 };
 
+static int predict(const struct bench_plan *plan, const struct cell_record *cell,
+                   struct session_memory *memory)
+{
+    const struct session_shape shape = {
+        .batch_size = cell->batch_size,
+        .input_length = cell->input_length,
+        .output_length = plan->config->output_length,
+        .temperature = plan->config->temperature,
+        .top_p = plan->config->top_p,
+        .seed = plan->flags->seed,
+    };
+    struct error ignored = {0};
+    return plan->setup->ops->predict(plan->setup->engine, &shape, memory, &ignored);
+}
+
 static void plan_text(const struct results *results, const struct cell_record *cell,
                       const void *context, char out[CELL_TEXT_MAX])
 {
     (void)results;
     const struct plan_view *view = context;
-    const struct config *config = view->plan->config;
-    const struct session_shape shape = {
-        .batch_size = cell->batch_size,
-        .input_length = cell->input_length,
-        .output_length = config->output_length,
-        .temperature = config->temperature,
-        .top_p = config->top_p,
-        .seed = view->plan->flags->seed,
-    };
-    const struct setup *setup = view->plan->setup;
     struct session_memory memory = {0};
-    struct error ignored = {0};
     char text[FORMAT_MAX] = "unknown";
-    if (setup->ops->predict(setup->engine, &shape, &memory, &ignored) == 0) {
+    if (predict(view->plan, cell, &memory) == 0) {
         double bytes = view->part != PLAN_WORKSPACE ? (double)memory.kv_bytes : 0;
         bytes += view->part != PLAN_KV ? (double)memory.workspace_bytes : 0;
         format_bytes(text, bytes);
     }
     (void)snprintf(out, CELL_TEXT_MAX, "%s", text);
+}
+
+/* What a cell may take: the engine says it with any prediction. */
+static void print_available(const struct bench_plan *plan)
+{
+    struct session_memory memory = {0};
+    if (plan->results->cell_count == 0 || predict(plan, &plan->results->cells[0], &memory) != 0)
+        return;
+    char available[FORMAT_MAX];
+    format_bytes(available, (double)memory.available_bytes);
+    (void)printf("\nmemory there now, beside the weights: %s on the %s\n", available,
+                 memory.on_device ? "device" : "host");
 }
 
 void bench_print_plan(const struct bench_plan *plan)
@@ -122,9 +138,11 @@ void bench_print_plan(const struct bench_plan *plan)
     const struct cell_column columns[] = {
         {"KV cache", plan_text, &cache},
         {"workspace", plan_text, &workspace},
-        {"memory beside weights", plan_text, &total},
+        {"together", plan_text, &total},
     };
-    cell_table_print(stdout, plan->results, columns, sizeof columns / sizeof columns[0]);
+    cell_table_print(stdout, plan->results, CELL_PENDING, columns,
+                     sizeof columns / sizeof columns[0]);
+    print_available(plan);
 }
 
 void bench_print_engines(void)

@@ -9,30 +9,12 @@
 #include "cli/format.h"
 #include "cli/terminal.h"
 
-enum { COLUMNS_MAX = 12, GROUPS_MAX = 64, CELLS_SHOWN = 6, GAP = 2 };
+/* KEY_WIDTH: the digits of the largest batch size and length that a configuration may hold. */
+enum { COLUMNS_MAX = 12, GROUPS_MAX = 64, CELLS_SHOWN = 6, GAP = 2, KEY_WIDTH = 7 };
 
-static void batch_text(const struct results *results, const struct cell_record *cell,
-                       const void *context, char out[CELL_TEXT_MAX])
+static bool has_values(const struct cell_record *cell, enum cell_status complete)
 {
-    (void)results, (void)context;
-    (void)snprintf(out, CELL_TEXT_MAX, "%lld", (long long)cell->batch_size);
-}
-
-static void length_text(const struct results *results, const struct cell_record *cell,
-                        const void *context, char out[CELL_TEXT_MAX])
-{
-    (void)results, (void)context;
-    (void)snprintf(out, CELL_TEXT_MAX, "%lld", (long long)cell->input_length);
-}
-
-static const struct cell_column key_columns[] = {{"batch", batch_text, NULL},
-                                                 {"length", length_text, NULL}};
-enum { KEY_COLUMNS = sizeof key_columns / sizeof key_columns[0] };
-
-static bool has_values(const struct cell_record *cell)
-{
-    return cell->status == CELL_MEASURED || cell->status == CELL_PARTIAL ||
-           cell->status == CELL_PENDING;
+    return cell->status == complete || cell->status == CELL_PARTIAL;
 }
 
 static void print_padded(FILE *stream, const char *text, int width)
@@ -41,14 +23,14 @@ static void print_padded(FILE *stream, const char *text, int width)
 }
 
 /* Widths of all columns; 0 for one that says nothing in any row. */
-static void measure(const struct results *results, const struct cell_column *columns,
-                    size_t column_count, int *widths)
+static void measure(const struct results *results, enum cell_status complete,
+                    const struct cell_column *columns, size_t column_count, int *widths)
 {
     for (size_t c = 0; c < column_count; c++) {
         int width = 0;
         for (size_t i = 0; i < results->cell_count; i++) {
             char text[CELL_TEXT_MAX] = "-";
-            if (has_values(&results->cells[i]))
+            if (has_values(&results->cells[i], complete))
                 columns[c].text(results, &results->cells[i], columns[c].context, text);
             int columns_taken = strcmp(text, "-") == 0 ? 0 : terminal_columns(text);
             width = columns_taken > width ? columns_taken : width;
@@ -66,45 +48,37 @@ static void print_row(FILE *stream, const struct results *results, const struct 
             continue;
         char text[CELL_TEXT_MAX];
         columns[c].text(results, cell, columns[c].context, text);
-        (void)fprintf(stream, "%*s", GAP, "");
-        print_padded(stream, text, widths[c]);
+        print_padded(stream, text, GAP + widths[c]);
     }
 }
 
-void cell_table_print(FILE *stream, const struct results *results,
-                      const struct cell_column *columns, size_t column_count)
+static void print_titles(FILE *stream, const struct cell_column *columns, size_t column_count,
+                         const int *widths)
 {
-    int key_widths[KEY_COLUMNS] = {5, 6}, widths[COLUMNS_MAX];
-    if (column_count > COLUMNS_MAX)
-        column_count = COLUMNS_MAX;
-    for (size_t i = 0; i < results->cell_count; i++) {
-        for (size_t c = 0; c < KEY_COLUMNS; c++) {
-            char text[CELL_TEXT_MAX];
-            key_columns[c].text(results, &results->cells[i], NULL, text);
-            int taken = terminal_columns(text);
-            key_widths[c] = taken > key_widths[c] ? taken : key_widths[c];
-        }
-    }
-    measure(results, columns, column_count, widths);
-
-    (void)fputs(terminal_style(stream, STYLE_BOLD), stream);
-    for (size_t c = 0; c < KEY_COLUMNS; c++)
-        (void)fprintf(stream, "%*s%*s", c > 0 ? GAP : 0, "", key_widths[c], key_columns[c].title);
+    (void)fprintf(stream, "%s%*s%*s", terminal_style(stream, STYLE_BOLD), KEY_WIDTH, "batch",
+                  GAP + KEY_WIDTH, "length");
     for (size_t c = 0; c < column_count; c++) {
-        if (widths[c] > 0) {
-            (void)fprintf(stream, "%*s", GAP, "");
-            print_padded(stream, columns[c].title, widths[c]);
-        }
+        if (widths[c] > 0)
+            print_padded(stream, columns[c].title, GAP + widths[c]);
     }
     (void)fprintf(stream, "%s\n", terminal_plain(stream));
+}
 
+void cell_table_print(FILE *stream, const struct results *results, enum cell_status complete,
+                      const struct cell_column *columns, size_t column_count)
+{
+    int widths[COLUMNS_MAX];
+    if (column_count > COLUMNS_MAX)
+        column_count = COLUMNS_MAX;
+    measure(results, complete, columns, column_count, widths);
+    print_titles(stream, columns, column_count, widths);
     for (size_t i = 0; i < results->cell_count; i++) {
         const struct cell_record *cell = &results->cells[i];
-        (void)fprintf(stream, "%*lld%*s%*lld", key_widths[0], (long long)cell->batch_size, GAP, "",
-                      key_widths[1], (long long)cell->input_length);
-        if (has_values(cell))
+        (void)fprintf(stream, "%*lld%*lld", KEY_WIDTH, (long long)cell->batch_size, GAP + KEY_WIDTH,
+                      (long long)cell->input_length);
+        if (has_values(cell, complete))
             print_row(stream, results, cell, columns, column_count, widths);
-        if (!has_values(cell) || cell->status == CELL_PARTIAL)
+        if (cell->status != complete)
             (void)fprintf(
                 stream, "  %s%s%s",
                 terminal_style(stream, cell->status == CELL_FAILED ? STYLE_RED : STYLE_YELLOW),
@@ -150,7 +124,7 @@ void cell_table_print_results(FILE *stream, const struct results *results)
         {"GPU MB", metric_text, &device},
         {"GPU reserved MB", metric_text, &reserved},
     };
-    cell_table_print(stream, results, columns, sizeof columns / sizeof columns[0]);
+    cell_table_print(stream, results, CELL_MEASURED, columns, sizeof columns / sizeof columns[0]);
 }
 
 size_t cell_table_count(const struct results *results, enum cell_status status)

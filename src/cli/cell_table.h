@@ -17,9 +17,10 @@ struct cell_column {
     const void *context;
 };
 
-/* A table with batch size and length first, then `columns`; a cell of a status other than
- * pending or measured shows its status instead. Columns that are "-" in every row are left out. */
-void cell_table_print(FILE *stream, const struct results *results,
+/* A table with batch size and length first, then `columns`, and the status of every cell that is
+ * not `complete`; a skipped or failed cell shows its status alone. Columns that are "-" in every
+ * row are left out. */
+void cell_table_print(FILE *stream, const struct results *results, enum cell_status complete,
                       const struct cell_column *columns, size_t column_count);
 
 /* The final table: TTFT, time per token, throughput, latency, memory. */

@@ -127,7 +127,7 @@ int cli_main(int argument_count, char **arguments)
     if (flushed && !ferror(stdout))
         return code;
     if (reason != EPIPE)
-        terminal_say_error(NULL,
-                           reason == 0 ? "standard output could not be written" : strerror(reason));
+        (void)fprintf(stderr, "tokenmark: standard output could not be written%s%s\n",
+                      reason != 0 ? ": " : "", reason != 0 ? strerror(reason) : "");
     return code == CLI_DONE ? CLI_FAILED : code;
 }

@@ -70,7 +70,8 @@ struct command {
     const char *examples; /* lines, "# remark" and commands in turn */
     const struct option_group *groups;
     size_t group_count;
-    const char *operand; /* what stands without a flag; NULL when nothing may */
+    const char *operand;                     /* what stands without a flag; NULL when nothing may */
+    void (*defaults)(struct config *config); /* of its configuration keys; NULL where it has none */
     int (*run)(const struct command *command, int argument_count, char **arguments);
 };
 
@@ -96,6 +97,11 @@ bool option_next(const struct command *command, struct option_walk *walk, struct
  * end now with *exit_code: help was printed, or the usage was wrong and the reason told. */
 bool command_parse(const struct command *command, int argument_count, char **arguments, void *flags,
                    struct operands *operands, int *exit_code);
+
+/* The command's defaults, as a flag would be given: "1,2,4"; "" for a row that is no key. */
+enum { OPTION_DEFAULT_MAX = 64 };
+void option_default(const struct command *command, const struct option *row,
+                    char out[OPTION_DEFAULT_MAX]);
 
 /* Applies the words given for configuration keys. */
 int option_keys_apply(const struct option_keys *keys, struct config *config, struct error *error);

@@ -180,10 +180,16 @@ static int print_result(const struct generate *generate, struct error *error)
     return code;
 }
 
+/* Bench measures sampling as it is used; here greedy is the default, so that engines agree. */
+static void generate_defaults(struct config *config)
+{
+    config_defaults(config);
+    config->temperature = 0;
+}
+
 static int generate_all(struct generate *generate, struct error *error)
 {
-    config_defaults(&generate->config);
-    generate->config.temperature = 0;
+    generate_defaults(&generate->config);
     struct setup *setup = &generate->setup;
     int code = option_keys_apply(&generate->flags.keys, &generate->config, error);
     if (code == 0)
@@ -236,11 +242,12 @@ const struct command command_generate = {
             "one JSON object: prompts, generated and, with --top-logits, top_logits. For checking "
             "tokenmark against another engine.",
     .examples = "# five tokens after a prompt, with the three best candidates of each\n"
-                "tokenmark generate --model ./gpt2 --prompt-ids 464,3290 --output-length 5 "
-                "--top-logits 3\n"
+                "tokenmark generate --model DIR --prompt-ids 464,3290 \\\n"
+                "    --output-length 5 --top-logits 3\n"
                 "# the prompts of bench's cell of batch 4, length 256\n"
                 "tokenmark generate --model gpt2 --weights random --random-prompt 4x256",
     .groups = generate_groups,
     .group_count = sizeof generate_groups / sizeof generate_groups[0],
+    .defaults = generate_defaults,
     .run = run_generate,
 };

@@ -81,7 +81,11 @@ void command_print_help(const struct command *command, FILE *stream)
         char left[96];
         (void)snprintf(left, sizeof left, "--%s%s%s", row.name, row.value != NULL ? " " : "",
                        row.value != NULL ? row.value : "");
-        print_row(stream, left, row.help, width);
+        char help[512], standard[OPTION_DEFAULT_MAX];
+        option_default(command, &row, standard);
+        (void)snprintf(help, sizeof help, standard[0] != '\0' ? "%s (%s)" : "%s", row.help,
+                       standard);
+        print_row(stream, left, help, width);
     }
     print_row(stream, "-h, --help", "show this page", width);
 
@@ -113,8 +117,8 @@ void program_print_help(FILE *stream)
     print_heading(stream, "Examples");
     print_lines(stream,
                 "# a first look: GPT-2 with random weights, nothing is downloaded\n"
-                "tokenmark bench --model gpt2 --weights random --preset quick_test "
-                "--output-file first\n"
+                "tokenmark bench --model gpt2 --weights random --preset quick_test \\\n"
+                "    --output-file first\n"
                 "# a report and plots from what was measured\n"
                 "tokenmark analyze first.json",
                 "  ");

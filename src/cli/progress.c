@@ -49,7 +49,7 @@ void progress_notice(void *context, const char *text, double fraction)
     struct progress *progress = context;
     if (fraction < 0) {
         progress_clear(progress);
-        terminal_warn("%s", text);
+        (void)fprintf(stderr, "tokenmark: %s\n", text);
         return;
     }
     if (progress->live) {
@@ -106,7 +106,8 @@ static void print_cell(struct progress *progress, const struct runner_event *eve
     format_mean(latency, mean, std);
     format_number(first, 1e3 * mean_of(progress, cell, METRIC_PREFILL_TIME, &std));
     format_number(rate, mean_of(progress, cell, METRIC_TOKENS_PER_SECOND, &std));
-    describe_remaining(left, progress->live ? NAN : event->remaining_s);
+    bool is_last = progress->cells_done == progress->cells_to_measure;
+    describe_remaining(left, progress->live || is_last ? NAN : event->remaining_s);
     (void)fprintf(stderr, "latency %s s, TTFT %s ms, %s tokens/s%s\n", latency, first, rate, left);
 }
 
