@@ -176,6 +176,19 @@ static size_t collect_groups(const struct results *results, enum cell_status sta
     return group_count;
 }
 
+static void print_group(FILE *stream, const struct reason_group *group)
+{
+    (void)fputs("  ", stream);
+    for (size_t i = 0; i < group->count && i < CELLS_SHOWN; i++)
+        (void)fprintf(stream, "%s%lld %s %lld", i > 0 ? ", " : "",
+                      (long long)group->shown[i]->batch_size, terminal_times(),
+                      (long long)group->shown[i]->input_length);
+    if (group->count > CELLS_SHOWN)
+        (void)fprintf(stream, " and %zu more", group->count - CELLS_SHOWN);
+    (void)fprintf(stream, "%s\n    ", group->count > 1 ? "; the first:" : ":");
+    terminal_print_wrapped(stream, group->shown[0]->reason, 4, 4, terminal_page_width(stream));
+}
+
 void cell_table_print_reasons(FILE *stream, const struct results *results, enum cell_status status,
                               const char *title)
 {
@@ -185,16 +198,6 @@ void cell_table_print_reasons(FILE *stream, const struct results *results, enum 
         return;
     size_t cells = cell_table_count(results, status);
     (void)fprintf(stream, "%s (%zu cell%s):\n", title, cells, cells == 1 ? "" : "s");
-    for (size_t g = 0; g < group_count; g++) {
-        const struct reason_group *group = &groups[g];
-        (void)fputs("  ", stream);
-        for (size_t i = 0; i < group->count && i < CELLS_SHOWN; i++)
-            (void)fprintf(stream, "%s%lld %s %lld", i > 0 ? ", " : "",
-                          (long long)group->shown[i]->batch_size, terminal_times(),
-                          (long long)group->shown[i]->input_length);
-        if (group->count > CELLS_SHOWN)
-            (void)fprintf(stream, " and %zu more", group->count - CELLS_SHOWN);
-        (void)fprintf(stream, "%s%s\n", group->count > 1 ? "; the first: " : ": ",
-                      group->shown[0]->reason);
-    }
+    for (size_t g = 0; g < group_count; g++)
+        print_group(stream, &groups[g]);
 }

@@ -5,33 +5,7 @@
 
 #include "cli/terminal.h"
 
-enum { FLAG_COLUMN = 2, HELP_COLUMN = 30, WIDTH_MIN = 60, WIDTH_MAX = 100 };
-
-static int page_width(FILE *stream)
-{
-    int width = terminal_width(stream, 80);
-    return width < WIDTH_MIN ? WIDTH_MIN : width > WIDTH_MAX ? WIDTH_MAX : width;
-}
-
-/* Words of `text` in lines up to `width`, each line after the first begun with `indent` blanks;
- * `column` is where the cursor stands. */
-static void print_wrapped(FILE *stream, const char *text, int column, int indent, int width)
-{
-    bool first_in_line = true;
-    while (*text != '\0') {
-        size_t length = strcspn(text, " ");
-        bool fits = column + (first_in_line ? 0 : 1) + (int)length <= width;
-        if (!fits && !first_in_line) {
-            (void)fprintf(stream, "\n%*s", indent, "");
-            column = indent;
-            first_in_line = true;
-        }
-        column += fprintf(stream, "%s%.*s", first_in_line ? "" : " ", (int)length, text);
-        first_in_line = false;
-        text += length + strspn(text + length, " ");
-    }
-    (void)fputc('\n', stream);
-}
+enum { FLAG_COLUMN = 2, HELP_COLUMN = 30 };
 
 static void print_heading(FILE *stream, const char *title)
 {
@@ -47,7 +21,7 @@ static void print_row(FILE *stream, const char *left, const char *help, int widt
         column = 0;
     }
     (void)fprintf(stream, "%*s", HELP_COLUMN - column, "");
-    print_wrapped(stream, help, HELP_COLUMN, HELP_COLUMN, width);
+    terminal_print_wrapped(stream, help, HELP_COLUMN, HELP_COLUMN, width);
 }
 
 /* Prefixes every line of `lines` with two blanks and `prefix`. */
@@ -63,8 +37,8 @@ static void print_lines(FILE *stream, const char *lines, const char *prefix)
 
 void command_print_help(const struct command *command, FILE *stream)
 {
-    int width = page_width(stream);
-    print_wrapped(stream, command->text, 0, 0, width);
+    int width = terminal_page_width(stream);
+    terminal_print_wrapped(stream, command->text, 0, 0, width);
 
     char prefix[64];
     (void)snprintf(prefix, sizeof prefix, "tokenmark %s ", command->name);
@@ -95,12 +69,13 @@ void command_print_help(const struct command *command, FILE *stream)
 
 void program_print_help(FILE *stream)
 {
-    int width = page_width(stream);
-    print_wrapped(stream,
-                  "tokenmark measures how fast transformer language models run: prefill time, "
-                  "decode time per token and total latency, over a grid of batch sizes and input "
-                  "lengths.",
-                  0, 0, width);
+    int width = terminal_page_width(stream);
+    terminal_print_wrapped(
+        stream,
+        "tokenmark measures how fast transformer language models run: prefill time, "
+        "decode time per token and total latency, over a grid of batch sizes and input "
+        "lengths.",
+        0, 0, width);
     print_heading(stream, "Usage");
     print_lines(stream, "COMMAND [options]\nCOMMAND --help", "tokenmark ");
 

@@ -84,6 +84,34 @@ int terminal_columns(const char *text)
     return columns;
 }
 
+int terminal_page_width(FILE *stream)
+{
+    enum { WIDTH_MIN = 60, WIDTH_USUAL = 80, WIDTH_MAX = 100 };
+    int width = terminal_width(stream, WIDTH_USUAL);
+    return width < WIDTH_MIN ? WIDTH_MIN : width > WIDTH_MAX ? WIDTH_MAX : width;
+}
+
+void terminal_print_wrapped(FILE *stream, const char *text, int column, int indent, int width)
+{
+    bool first_in_line = true;
+    while (*text != '\0') {
+        size_t length = strcspn(text, " ");
+        char word[256];
+        (void)snprintf(word, sizeof word, "%.*s", (int)length, text);
+        int taken = terminal_columns(word);
+        if (!first_in_line && column + 1 + taken > width) {
+            (void)fprintf(stream, "\n%*s", indent, "");
+            column = indent;
+            first_in_line = true;
+        }
+        (void)fprintf(stream, "%s%.*s", first_in_line ? "" : " ", (int)length, text);
+        column += taken + (first_in_line ? 0 : 1);
+        first_in_line = false;
+        text += length + strspn(text + length, " ");
+    }
+    (void)fputc('\n', stream);
+}
+
 static bool speaks_utf8(void)
 {
     return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;

@@ -22,6 +22,13 @@ int terminal_width(FILE *stream, int otherwise);
 int terminal_columns(const char *text);
 size_t terminal_fit(const char *text, int columns);
 
+/* Columns that a page of text should take: the terminal's, within what reads well. */
+int terminal_page_width(FILE *stream);
+
+/* Words of `text` in lines up to `width`, each line after the first begun with `indent` blanks;
+ * `column` is where the cursor stands. Ends the line. */
+void terminal_print_wrapped(FILE *stream, const char *text, int column, int indent, int width);
+
 /* Signs outside ASCII, with a stand-in where the locale's encoding lacks them. */
 const char *terminal_plus_minus(void); /* the sign between a mean and its deviation */
 const char *terminal_times(void);      /* the multiplication sign */
