@@ -1,0 +1,216 @@
+/* The CPU engine's life: kernels for this machine's instruction set, a thread pool, packed
+ * weights. The hooks of engine.h; sessions are in cpu_session.c and cpu_generate.c. */
+#include "engine/cpu/cpu_engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+
+extern const struct engine_ops engine_cpu;
+
+struct dtype_name {
+    const char *name;
+    enum kernel_type type;
+};
+
+/* What weights can be packed as and the cache can hold; the first is "auto". */
+static const struct dtype_name weight_dtypes[] = {{"float32", KERNEL_F32}};
+static const struct dtype_name kv_dtypes[] = {{"float32", KERNEL_F32}};
+
+static int choose_dtype(enum kernel_type *out, const struct dtype_name *table, size_t count,
+                        const char *name, const char *what, struct error *error)
+{
+    *out = table[0].type;
+    if (name == NULL || strcmp(name, "auto") == 0)
+        return 0;
+    struct text known = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(table[i].name, name) == 0) {
+            *out = table[i].type;
+            text_free(&known);
+            return 0;
+        }
+        text_printf(&known, "%s%s", i > 0 ? ", " : "", table[i].name);
+    }
+    int code = error_set(error, ERROR_INPUT, "the CPU engine has no %s \"%s\": use %s", what, name,
+                         text_string(&known));
+    text_free(&known);
+    return code;
+}
+
+static const char *dtype_label(const struct dtype_name *table, size_t count, enum kernel_type type)
+{
+    for (size_t i = 0; i < count; i++)
+        if (table[i].type == type)
+            return table[i].name;
+    return "";
+}
+
+static int choose_kernels(const struct kernels **out, const char *isa, struct error *error)
+{
+    *out = kernels_choose(isa);
+    if (*out != NULL)
+        return 0;
+    struct text known = {0};
+    for (size_t i = 0; i < kernels_count(); i++)
+        if (kernels_runnable(i))
+            text_printf(&known, "%s%s", known.length > 0 ? ", " : "", kernels_name(i));
+    int code = error_set(error, ERROR_INPUT,
+                         "instruction set \"%s\" is unknown or this CPU does not have it: use %s",
+                         isa, text_string(&known));
+    text_free(&known);
+    return code;
+}
+
+static int probe(int device_index, struct error *reason)
+{
+    if (device_index != 0)
+        return error_set(reason, ERROR_INPUT, "the CPU is one device: cpu or cpu:0");
+    return 0;
+}
+
+/* Bytes of packed weights; at least, what rounding to panels adds is left out. */
+static int check_memory(const struct engine *engine, struct error *error)
+{
+    int64_t bytes =
+        architecture_parameter_count(engine->architecture) *
+        (int64_t)(kernel_packed_bytes(engine->type, KERNEL_PANEL, 64) / (KERNEL_PANEL * 64));
+    int64_t available = memory_available_bytes();
+    if (available < 0 || bytes <= available)
+        return 0;
+    return error_set(error, ERROR_MEMORY,
+                     "the weights take %.1f GB in this dtype, %.1f GB of memory are there",
+                     (double)bytes / 1073741824, (double)available / 1073741824);
+}
+
+static void engine_close(struct engine *engine)
+{
+    if (engine == NULL)
+        return;
+    engine_weights_free(engine);
+    memory_unmap(engine->limit_buffer, engine->limit_bytes);
+    free(engine->alibi_slopes);
+    thread_pool_destroy(engine->pool);
+    free(engine);
+}
+
+static int fill_slopes(struct engine *engine, struct error *error)
+{
+    const struct architecture *a = engine->architecture;
+    if (a->position != POSITION_ALIBI)
+        return 0;
+    engine->alibi_slopes = calloc((size_t)a->head_count, sizeof(float));
+    if (engine->alibi_slopes == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory for %lld ALiBi slopes",
+                         (long long)a->head_count);
+    architecture_alibi_slopes(a->head_count, engine->alibi_slopes);
+    return 0;
+}
+
+static int engine_open(struct engine **out, const struct model *model,
+                       const struct engine_options *options, struct error *error)
+{
+    *out = NULL;
+    struct engine *engine = calloc(1, sizeof *engine);
+    if (engine == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory for an engine");
+    engine->architecture = model_architecture(model);
+    engine->clock = options->clock;
+    int threads = options->threads > 0 ? options->threads : thread_pool_default_threads();
+    int code =
+        choose_dtype(&engine->type, weight_dtypes, sizeof weight_dtypes / sizeof weight_dtypes[0],
+                     options->dtype, "dtype", error);
+    if (code == 0)
+        code = choose_dtype(&engine->kv_type, kv_dtypes, sizeof kv_dtypes / sizeof kv_dtypes[0],
+                            options->kv_dtype, "KV cache dtype", error);
+    if (code == 0)
+        code = choose_kernels(&engine->kernels, options->isa, error);
+    if (code == 0)
+        code = check_memory(engine, error);
+    if (code == 0)
+        code = thread_pool_create(&engine->pool, threads, options->pin, error);
+    if (code == 0)
+        code = fill_slopes(engine, error);
+    if (code == 0)
+        code = engine_weights_load(engine, model, options, error);
+    if (code != 0) {
+        engine_close(engine);
+        return code;
+    }
+    *out = engine;
+    return 0;
+}
+
+static json_t *facts(const struct engine *engine)
+{
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:i, s:I}", "device", "cpu", "dtype",
+        dtype_label(weight_dtypes, sizeof weight_dtypes / sizeof weight_dtypes[0], engine->type),
+        "kv_dtype", dtype_label(kv_dtypes, sizeof kv_dtypes / sizeof kv_dtypes[0], engine->kv_type),
+        "isa", engine->kernels->isa, "threads", thread_pool_thread_count(engine->pool),
+        "weight_bytes", (json_int_t)engine->weight_bytes);
+}
+
+static int memory_usage(const struct session *session, struct memory_usage *usage,
+                        struct error *error)
+{
+    (void)session;
+    int64_t peak = memory_peak_bytes();
+    if (peak < 0)
+        return error_set(error, ERROR_FAILED, "the system does not tell the peak of memory");
+    *usage = (struct memory_usage){peak, -1, -1};
+    return 0;
+}
+
+struct rows_call {
+    row_task *task;
+    void *context;
+    int64_t rows;
+    int64_t rows_a_chunk;
+};
+
+static void run_chunk(void *context, int64_t chunk, int thread)
+{
+    const struct rows_call *call = context;
+    int64_t first = chunk * call->rows_a_chunk;
+    int64_t left = call->rows - first;
+    call->task(call->context, first, left < call->rows_a_chunk ? left : call->rows_a_chunk, thread);
+}
+
+void engine_run_rows(struct engine *engine, row_task *task, void *context, int64_t rows,
+                     int64_t row_floats)
+{
+    enum { INLINE_FLOATS = 4096, CHUNK_FLOATS = 16384, CHUNKS_A_THREAD = 4 };
+    int threads = thread_pool_thread_count(engine->pool);
+    if (threads == 1 || rows == 1 || rows * row_floats <= INLINE_FLOATS) {
+        task(context, 0, rows, 0);
+        return;
+    }
+    int64_t most = (rows + threads - 1) / threads;
+    int64_t wanted = (CHUNK_FLOATS + row_floats - 1) / row_floats;
+    int64_t least = (rows + CHUNKS_A_THREAD * threads - 1) / (CHUNKS_A_THREAD * threads);
+    if (wanted < least)
+        wanted = least;
+    struct rows_call call = {task, context, rows, wanted < most ? wanted : most};
+    thread_pool_run(engine->pool, run_chunk, &call,
+                    (rows + call.rows_a_chunk - 1) / call.rows_a_chunk);
+}
+
+const struct engine_ops engine_cpu = {
+    .name = "native-cpu",
+    .device = "cpu",
+    .hidden = false,
+    .probe = probe,
+    .open = engine_open,
+    .close = engine_close,
+    .facts = facts,
+    .predict = session_predict,
+    .session_open = session_open,
+    .session_close = session_close,
+    .prefill = session_prefill,
+    .decode = session_decode,
+    .memory_usage = memory_usage,
+    .limit_run = engine_limit_run,
+};

@@ -1,0 +1,156 @@
+/* What this machine can do at most with these threads and kernels: a pass that reads a buffer
+ * like decode reads weights, and one that multiplies like prefill does, from the nearest cache. */
+#include "engine/cpu/cpu_engine.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+enum {
+    READ_CHUNK_BYTES = 1 << 20,
+    PROBE_ROWS = 112, /* a tile's working set stays in the second cache */
+    PROBE_INPUTS = 256,
+    PROBE_OUTPUTS = 2 * KERNEL_PANEL,
+    PROBE_REPEATS = 64,
+    PROBE_CHUNKS_A_THREAD = 8
+};
+
+struct read_call {
+    const unsigned char *memory;
+    size_t bytes;
+    uint64_t *sums; /* one a chunk: what is read must be used */
+};
+
+typedef uint64_t line __attribute__((vector_size(64), aligned(64)));
+
+static void read_chunk(void *context, int64_t chunk, int thread)
+{
+    (void)thread;
+    const struct read_call *call = context;
+    size_t first = (size_t)chunk * READ_CHUNK_BYTES;
+    size_t bytes = call->bytes - first < READ_CHUNK_BYTES ? call->bytes - first : READ_CHUNK_BYTES;
+    const line *lines = (const line *)(const void *)(call->memory + first);
+    size_t count = bytes / sizeof(line);
+    line a = {0}, b = {0}, c = {0}, d = {0};
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        __builtin_prefetch(&lines[i + 32], 0, 0);
+        __builtin_prefetch(&lines[i + 33], 0, 0);
+        __builtin_prefetch(&lines[i + 34], 0, 0);
+        __builtin_prefetch(&lines[i + 35], 0, 0);
+        a ^= lines[i];
+        b ^= lines[i + 1];
+        c ^= lines[i + 2];
+        d ^= lines[i + 3];
+    }
+    for (; i < count; i++)
+        a ^= lines[i];
+    a ^= b ^ c ^ d;
+    uint64_t sum = 0;
+    for (size_t k = 0; k < sizeof a / sizeof a[0]; k++)
+        sum ^= a[k];
+    call->sums[chunk] = sum;
+}
+
+static void touch_chunk(void *context, int64_t chunk, int thread)
+{
+    (void)thread;
+    const struct read_call *call = context;
+    size_t first = (size_t)chunk * READ_CHUNK_BYTES;
+    size_t bytes = call->bytes - first < READ_CHUNK_BYTES ? call->bytes - first : READ_CHUNK_BYTES;
+    memset((unsigned char *)(uintptr_t)call->memory + first, 1, bytes);
+}
+
+/* The buffer of the last probe of this size, or a new one that is touched. */
+static int take_buffer(struct engine *engine, size_t bytes, struct error *error)
+{
+    if (engine->limit_buffer != NULL && engine->limit_bytes == bytes)
+        return 0;
+    memory_unmap(engine->limit_buffer, engine->limit_bytes);
+    engine->limit_buffer = NULL;
+    engine->limit_bytes = bytes;
+    return memory_map(&engine->limit_buffer, bytes, error);
+}
+
+static int run_read(struct engine *engine, struct limit_probe *probe, struct error *error)
+{
+    if (probe->working_bytes < READ_CHUNK_BYTES)
+        return error_set(error, ERROR_INPUT, "a bandwidth probe reads at least %d bytes",
+                         READ_CHUNK_BYTES);
+    int64_t chunks = probe->working_bytes / READ_CHUNK_BYTES;
+    size_t bytes = (size_t)chunks * READ_CHUNK_BYTES, total = 0;
+    if (!size_add(bytes, (size_t)chunks * sizeof(uint64_t), &total))
+        return error_set(error, ERROR_MEMORY, "the probe's buffer is larger than any address");
+    bool is_new = engine->limit_buffer == NULL || engine->limit_bytes != total;
+    int code = take_buffer(engine, total, error);
+    if (code != 0)
+        return code;
+    unsigned char *memory = engine->limit_buffer;
+    struct read_call call = {memory, bytes, (uint64_t *)(void *)(memory + bytes)};
+    if (is_new)
+        thread_pool_run_static(engine->pool, touch_chunk, &call, chunks);
+    thread_pool_run(engine->pool, read_chunk, &call, chunks);
+    probe->work = (double)bytes;
+    return 0;
+}
+
+struct multiply_call {
+    const struct engine *engine;
+    unsigned char *memory;
+    size_t stride; /* bytes of one thread's operands */
+    size_t weight_bytes, x_bytes;
+};
+
+static void multiply_chunk(void *context, int64_t chunk, int thread)
+{
+    (void)chunk;
+    const struct multiply_call *call = context;
+    unsigned char *own = call->memory + (size_t)thread * call->stride;
+    struct linear_call linear = {
+        .type = call->engine->type,
+        .x = own + call->weight_bytes,
+        .x_stride = PROBE_INPUTS,
+        .inputs = PROBE_INPUTS,
+        .outputs = PROBE_OUTPUTS,
+        .weight = own,
+        .y = (float *)(void *)(own + call->weight_bytes + call->x_bytes),
+        .y_stride = PROBE_OUTPUTS,
+        .scale = 1,
+    };
+    for (int i = 0; i < PROBE_REPEATS; i++)
+        call->engine->kernels->linear(&linear, 0, PROBE_ROWS, 0, PROBE_OUTPUTS / KERNEL_PANEL);
+}
+
+/* All-zero operands are valid in every type: this counts time, not values. */
+static int run_multiply(struct engine *engine, struct limit_probe *probe, struct error *error)
+{
+    int threads = thread_pool_thread_count(engine->pool);
+    struct multiply_call call = {.engine = engine};
+    enum { PAGE = 4096 };
+    call.weight_bytes =
+        (kernel_packed_bytes(engine->type, PROBE_OUTPUTS, PROBE_INPUTS) + PAGE - 1) / PAGE * PAGE;
+    call.x_bytes =
+        (kernel_prepared_bytes(engine->type, PROBE_ROWS, PROBE_INPUTS) + PAGE - 1) / PAGE * PAGE;
+    call.stride = call.weight_bytes + call.x_bytes +
+                  (PROBE_ROWS * PROBE_OUTPUTS * sizeof(float) + PAGE - 1) / PAGE * PAGE;
+    int code = take_buffer(engine, call.stride * (size_t)threads, error);
+    if (code != 0)
+        return code;
+    call.memory = engine->limit_buffer;
+    int64_t chunks = (int64_t)threads * PROBE_CHUNKS_A_THREAD;
+    thread_pool_run(engine->pool, multiply_chunk, &call, chunks);
+    probe->work = 2.0 * PROBE_ROWS * PROBE_INPUTS * PROBE_OUTPUTS * PROBE_REPEATS * (double)chunks;
+    return 0;
+}
+
+int engine_limit_run(struct engine *engine, struct limit_probe *probe, struct error *error)
+{
+    probe->threads = thread_pool_thread_count(engine->pool);
+    switch (probe->kind) {
+    case LIMIT_READ_BANDWIDTH:
+        return run_read(engine, probe, error);
+    case LIMIT_MULTIPLY_ADD:
+        return run_multiply(engine, probe, error);
+    }
+    return error_set(error, ERROR_INPUT, "unknown kind of limit %d", (int)probe->kind);
+}
