@@ -90,7 +90,7 @@ static void engine_close(struct engine *engine)
     if (engine == NULL)
         return;
     engine_weights_free(engine);
-    memory_unmap(engine->limit_buffer, engine->limit_bytes);
+    engine_limit_release(engine);
     free(engine->alibi_slopes);
     thread_pool_destroy(engine->pool);
     free(engine);

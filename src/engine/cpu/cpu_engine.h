@@ -171,6 +171,9 @@ void pass_experts(const struct cpu_pass *pass, const struct cpu_layer *layer, co
 /* cpu_limits.c */
 int engine_limit_run(struct engine *engine, struct limit_probe *probe, struct error *error);
 
+/* Frees the probes' buffer, which must not count as a cell's memory. */
+void engine_limit_release(struct engine *engine);
+
 /* Rows of work that are worth a region: runs task(context, first, count) over [0, rows) in
  * pieces, on the caller alone where `row_floats` * rows is small. */
 typedef void row_task(void *context, int64_t first, int64_t count, int thread);

@@ -58,18 +58,26 @@ static void touch_chunk(void *context, int64_t chunk, int thread)
     const struct read_call *call = context;
     size_t first = (size_t)chunk * READ_CHUNK_BYTES;
     size_t bytes = call->bytes - first < READ_CHUNK_BYTES ? call->bytes - first : READ_CHUNK_BYTES;
-    memset((unsigned char *)(uintptr_t)call->memory + first, 1, bytes);
+    memset((unsigned char *)(uintptr_t)call->memory + first, 0, bytes);
 }
 
 /* The buffer of the last probe of this size, or a new one that is touched. */
 static int take_buffer(struct engine *engine, size_t bytes, struct error *error)
 {
-    if (engine->limit_buffer != NULL && engine->limit_bytes == bytes)
+    if (engine->limit_bytes == bytes)
         return 0;
+    engine_limit_release(engine);
+    int code = memory_map(&engine->limit_buffer, bytes, error);
+    if (code == 0)
+        engine->limit_bytes = bytes;
+    return code;
+}
+
+void engine_limit_release(struct engine *engine)
+{
     memory_unmap(engine->limit_buffer, engine->limit_bytes);
     engine->limit_buffer = NULL;
-    engine->limit_bytes = bytes;
-    return memory_map(&engine->limit_buffer, bytes, error);
+    engine->limit_bytes = 0;
 }
 
 static int run_read(struct engine *engine, struct limit_probe *probe, struct error *error)
@@ -81,7 +89,7 @@ static int run_read(struct engine *engine, struct limit_probe *probe, struct err
     size_t bytes = (size_t)chunks * READ_CHUNK_BYTES, total = 0;
     if (!size_add(bytes, (size_t)chunks * sizeof(uint64_t), &total))
         return error_set(error, ERROR_MEMORY, "the probe's buffer is larger than any address");
-    bool is_new = engine->limit_buffer == NULL || engine->limit_bytes != total;
+    bool is_new = engine->limit_bytes != total;
     int code = take_buffer(engine, total, error);
     if (code != 0)
         return code;
@@ -133,10 +141,13 @@ static int run_multiply(struct engine *engine, struct limit_probe *probe, struct
         (kernel_prepared_bytes(engine->type, PROBE_ROWS, PROBE_INPUTS) + PAGE - 1) / PAGE * PAGE;
     call.stride = call.weight_bytes + call.x_bytes +
                   (PROBE_ROWS * PROBE_OUTPUTS * sizeof(float) + PAGE - 1) / PAGE * PAGE;
+    bool is_new = engine->limit_bytes != call.stride * (size_t)threads;
     int code = take_buffer(engine, call.stride * (size_t)threads, error);
     if (code != 0)
         return code;
     call.memory = engine->limit_buffer;
+    if (is_new)
+        memset(call.memory, 0, call.stride * (size_t)threads);
     int64_t chunks = (int64_t)threads * PROBE_CHUNKS_A_THREAD;
     thread_pool_run(engine->pool, multiply_chunk, &call, chunks);
     probe->work = 2.0 * PROBE_ROWS * PROBE_INPUTS * PROBE_OUTPUTS * PROBE_REPEATS * (double)chunks;

@@ -234,6 +234,7 @@ int session_open(struct session **out, struct engine *engine, const struct sessi
                  struct error *error)
 {
     *out = NULL;
+    engine_limit_release(engine);
     memory_peak_reset();
     struct session *session = calloc(1, sizeof *session);
     if (session == NULL)
