@@ -348,6 +348,43 @@ static void test_progress(void **state)
     fixture_close(&fixture);
 }
 
+/* What --device fake does: real time, and one batch for each way a cell can end. */
+static void test_the_built_in_script(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture.config.batch_sizes = (struct config_list){5, {1, 13, 17, 19, 23}};
+    fixture.config.input_lengths = (struct config_list){1, {4}};
+    fixture.config.output_length = 3;
+    fixture.config.num_runs = 1;
+    fixture_open(&fixture);
+    engine_fake.close(fixture.engine);
+    const struct engine_options engine_options = {
+        .dtype = "auto",
+        .kv_dtype = "auto",
+        .isa = "auto",
+        .clock = clock_monotonic(),
+    };
+    assert_int_equal(engine_fake.open(&fixture.engine, NULL, &engine_options, &fixture.error), 0);
+    fixture.options.engine = fixture.engine;
+    fixture.options.clock = clock_monotonic();
+    assert_int_equal(fixture_run(&fixture), ERROR_FAILED);
+    const struct cell_record *cells = fixture.results.cells;
+    assert_int_equal(cells[0].status, CELL_MEASURED);
+    assert_int_equal(cells[1].status, CELL_FAILED);
+    assert_contains(cells[1].reason, "prefill fails");
+    assert_int_equal(cells[2].status, CELL_FAILED);
+    assert_contains(cells[2].reason, "out of memory");
+    assert_int_equal(cells[3].status, CELL_SKIPPED);
+    assert_contains(cells[3].reason, "MB");
+    assert_int_equal(cells[4].status, CELL_FAILED);
+    assert_contains(cells[4].reason, "not finite");
+    assert_int_equal(fixture.results.run_count, 1);
+    assert_true(fixture.results.runs[0].decode_time >= 2 * 2e-3);
+    fixture_close(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_stop_between_runs_and_going_on),
         cmocka_unit_test(test_stop_at_every_moment),
         cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_the_built_in_script),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
