@@ -44,7 +44,7 @@ static int plan_visits(struct runner *runner, struct error *error)
             continue;
         struct visit *visit = &runner->visits[runner->visit_count++];
         *visit = (struct visit){.cell_index = i, .runs = missing};
-        estimate_add(&context->estimate, visit_work_left(context, visit));
+        cost_add(&context->estimate, visit_work_left(context, visit));
     }
     return 0;
 }

@@ -1,6 +1,6 @@
 /* Drives an engine through the grid: per cell opens a session, warms it up, measures its runs,
  * closes it, records what happened and saves. Its parts: generation.h (the timed window),
- * warm_up.h, estimate.h. */
+ * warm_up.h, cost_model.h. */
 #ifndef TOKENMARK_BENCH_RUNNER_H
 #define TOKENMARK_BENCH_RUNNER_H
 

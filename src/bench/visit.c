@@ -30,27 +30,26 @@ static struct cell_record *visited_cell(const struct visit_context *context,
     return &context->results->cells[visit->cell_index];
 }
 
-static struct estimate_work warm_up_work(const struct visit_context *context,
-                                         const struct visit *visit)
+static struct cost_work warm_up_work(const struct visit_context *context, const struct visit *visit)
 {
     const struct cell_record *cell = visited_cell(context, visit);
-    return estimate_work(cell->batch_size, cell->input_length,
-                         warm_up_steps(context->options->config->output_length), 1);
+    return cost_work(cell->batch_size, cell->input_length,
+                     warm_up_steps(context->options->config->output_length), 1);
 }
 
-static struct estimate_work runs_work(const struct visit_context *context,
-                                      const struct visit *visit, int64_t runs)
+static struct cost_work runs_work(const struct visit_context *context, const struct visit *visit,
+                                  int64_t runs)
 {
     const struct cell_record *cell = visited_cell(context, visit);
-    return estimate_work(cell->batch_size, cell->input_length,
-                         context->options->config->output_length - 1, runs);
+    return cost_work(cell->batch_size, cell->input_length,
+                     context->options->config->output_length - 1, runs);
 }
 
-struct estimate_work visit_work_left(const struct visit_context *context, const struct visit *visit)
+struct cost_work visit_work_left(const struct visit_context *context, const struct visit *visit)
 {
-    struct estimate_work left = runs_work(context, visit, visit->runs - visit->measured);
+    struct cost_work left = runs_work(context, visit, visit->runs - visit->measured);
     if (!visit->warmed_up) {
-        struct estimate_work warm_up = warm_up_work(context, visit);
+        struct cost_work warm_up = warm_up_work(context, visit);
         left.prompt_units += warm_up.prompt_units;
         left.step_units += warm_up.step_units;
     }
@@ -71,8 +70,7 @@ void visit_send_event(struct visit_context *context, enum runner_event_kind kind
         .run = run,
         .text = text,
     };
-    estimate_read(&context->estimate, clock_now_s(options->clock), &event.fraction,
-                  &event.remaining_s);
+    cost_read(&context->estimate, clock_now_s(options->clock), &event.fraction, &event.remaining_s);
     options->event(options->context, &event);
 }
 
@@ -167,8 +165,7 @@ static int measure_run(struct visit_context *context, struct visit *visit,
     }
     state->runs++;
     visit->measured++;
-    estimate_done(&context->estimate, runs_work(context, visit, 1), times.prefill_s,
-                  times.decode_s);
+    cost_done(&context->estimate, runs_work(context, visit, 1), times.prefill_s, times.decode_s);
     visit_send_event(context, RUNNER_RUN_END, visit->cell_index, run.run_number,
                      &results->runs[results->run_count - 1], NULL);
     return 0;
@@ -183,8 +180,8 @@ static int warm_up_and_measure(struct visit_context *context, struct visit *visi
     int code = warm_up_run(generation, &warm_up, error);
     if (code != 0)
         return code;
-    estimate_done(&context->estimate, warm_up_work(context, visit), warm_up.prefill_s,
-                  warm_up.decode_s);
+    cost_done(&context->estimate, warm_up_work(context, visit), warm_up.prefill_s,
+              warm_up.decode_s);
     visit->warmed_up = true;
     while (code == 0 && visit->measured < visit->runs) {
         if (options->stop != NULL && options->stop(options->context))
@@ -266,6 +263,6 @@ int visit_run(struct visit_context *context, struct visit *visit)
         code = open_and_measure(context, visit, &shape, &error);
     if (fits)
         settle_cell(context, visit, code, &error);
-    estimate_drop(&context->estimate, visit_work_left(context, visit));
+    cost_drop(&context->estimate, visit_work_left(context, visit));
     return code == ERROR_STOPPED ? code : 0;
 }

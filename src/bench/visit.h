@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bench/estimate.h"
+#include "bench/cost_model.h"
 #include "bench/runner.h"
 
 /* What a cell's visits know of each other. */
@@ -22,7 +22,7 @@ struct visit_context {
     struct results *results;
     const struct runner_options *options;
     struct cell_state *states; /* one a cell */
-    struct estimate estimate;
+    struct cost_model estimate;
 };
 
 struct visit {
@@ -38,8 +38,7 @@ struct session_shape visit_shape(const struct runner_options *options,
                                  const struct cell_record *cell);
 
 /* The planned work that a visit has not done. */
-struct estimate_work visit_work_left(const struct visit_context *context,
-                                     const struct visit *visit);
+struct cost_work visit_work_left(const struct visit_context *context, const struct visit *visit);
 
 void visit_send_event(struct visit_context *context, enum runner_event_kind kind, size_t cell_index,
                       int64_t run_number, const struct run_record *run, const char *text);
