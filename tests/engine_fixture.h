@@ -84,11 +84,12 @@ static inline const struct engine_ops *cpu_ops(void)
     return ops;
 }
 
-static inline int try_open(struct opened *opened, const char *folder, const char *isa, int threads,
-                           struct error *error)
+static inline int try_open(struct opened *opened, const char *folder, int64_t max_positions,
+                           const char *isa, int threads, struct error *error)
 {
     *opened = (struct opened){.ops = cpu_ops()};
-    struct model_options model_options = {.name = folder, .weights = WEIGHTS_REAL, .seed = 42};
+    struct model_options model_options = {
+        .name = folder, .weights = WEIGHTS_REAL, .max_positions = max_positions, .seed = 42};
     int code = model_open(&opened->model, &model_options, error);
     if (code != 0)
         return code;
@@ -108,7 +109,7 @@ static inline void open_folder(struct opened *opened, const char *folder, const 
                                int threads)
 {
     struct error error = {0};
-    if (try_open(opened, folder, isa, threads, &error) != 0)
+    if (try_open(opened, folder, 0, isa, threads, &error) != 0)
         fail_msg("%s: %s", folder, error.text);
 }
 

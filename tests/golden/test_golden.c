@@ -1,12 +1,12 @@
 /* The engine against Hugging Face transformers: every folder of tests/golden, with today's and
  * with older config keys, on every instruction set of this CPU, one and two threads. The greedy
- * tokens are the same; logits differ by at most 1e-4 of the largest logit. */
+ * tokens are the same; logits differ by at most 1e-5 of the largest logit. */
 #include "engine_fixture.h"
 
 #include <dirent.h>
 #include <jansson.h>
 
-static const double tolerance = 1e-4;
+static const double tolerance = 1e-5;
 
 /* A folder that holds `config` as its config.json, beside the model's other files. */
 static void make_view(char out[512], const char *folder, const char *config)
@@ -99,7 +99,8 @@ static void check_view(const char *view, const char *label, const struct expecte
     char full_label[256];
     (void)snprintf(full_label, sizeof full_label, "%s, %s, %d threads", label, isa, threads);
     struct error error = {0};
-    if (try_open(&opened, view, isa, threads, &error) != 0)
+    int64_t positions = json_integer_value(json_object_get(expected->root, "max_positions"));
+    if (try_open(&opened, view, positions, isa, threads, &error) != 0)
         fail_msg("%s: %s", full_label, error.text);
     int64_t steps = json_integer_value(json_object_get(expected->root, "steps"));
     assert_int_equal(opened.vocabulary,
