@@ -1,7 +1,6 @@
 /* The words before a measurement; see bench_header.h. */
 #include "cli/bench_header.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,7 +71,7 @@ void bench_print_header(const struct bench_plan *plan)
     print_engine(plan);
     print_grid(plan);
     double seconds = estimate_grid_s(plan->setup, plan->config, plan->results);
-    if (isfinite(seconds)) {
+    if (seconds > 0) {
         char duration[FORMAT_MAX];
         format_duration(duration, seconds);
         (void)printf("time      about %s by a short probe of this machine\n", duration);

@@ -116,8 +116,10 @@ static int run(int argument_count, char **arguments)
 int cli_main(int argument_count, char **arguments)
 {
     keep_standard_streams();
-    /* A reader that has gone away is an error of the write, not the end of a measurement. */
+    /* A reader that has gone away, or a limit on file sizes, is an error of the write, not the
+     * end of a measurement. */
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
     (void)setlocale(LC_CTYPE, "");
 
     int code = run(argument_count, arguments);

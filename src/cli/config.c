@@ -106,7 +106,8 @@ static int create(const struct command *command, const struct config_flags *flag
                               path);
     }
     struct error error = {0};
-    if (config_save(&flags->preset->config, path, &error) != 0)
+    if (file_check_writable(path, &error) != 0 ||
+        config_save(&flags->preset->config, path, &error) != 0)
         return command_fail(command, &error);
     (void)printf("%s written: the configuration of %s\n"
                  "Measure it with: tokenmark bench --model gpt2 --config-file %s\n",

@@ -125,9 +125,10 @@ static int set_seed(const struct option *row, const char *value, uint64_t *out, 
     char *end = NULL;
     errno = 0;
     unsigned long long number = strtoull(value, &end, 10);
-    if (value[0] == '\0' || strspn(value, "0123456789") != strlen(value) || errno != 0)
-        return error_set(error, ERROR_INPUT, "--%s: '%s' is not a whole number from 0 to %" PRIu64,
-                         row->name, value, UINT64_MAX);
+    if (value[0] == '\0' || strspn(value, "0123456789") != strlen(value) || errno != 0 ||
+        number > INT64_MAX)
+        return error_set(error, ERROR_INPUT, "--%s: '%s' is not a whole number from 0 to %" PRId64,
+                         row->name, value, INT64_MAX);
     *out = number;
     return 0;
 }

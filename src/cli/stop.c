@@ -4,7 +4,6 @@
 
 #include <signal.h>
 #include <stddef.h>
-#include <string.h>
 #include <unistd.h>
 
 static const int watched[] = {SIGINT, SIGTERM};
@@ -29,7 +28,10 @@ static void set_handler(void (*handler)(int))
     struct sigaction action = {0};
     action.sa_handler = handler;
     action.sa_flags = SA_RESTART;
+    /* The second signal waits for the end of the handler, which has given it back its power. */
     (void)sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < WATCHED_COUNT; i++)
+        (void)sigaddset(&action.sa_mask, watched[i]);
     for (size_t i = 0; i < WATCHED_COUNT; i++)
         (void)sigaction(watched[i], &action, NULL);
 }
