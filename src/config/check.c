@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-int config_refuse(const struct config_key *key, const char *found, struct error *error)
+int config_key_refuse(const struct config_key *key, const char *found, struct error *error)
 {
     return error_set(error, ERROR_INPUT, "found %s, allowed is %s", found, key->allowed);
 }
@@ -15,7 +15,7 @@ int config_check_number(const struct config_key *key, double value, const char *
 {
     bool inside = isfinite(value) && value <= key->maximum &&
                   (key->above_minimum ? value > key->minimum : value >= key->minimum);
-    return inside ? 0 : config_refuse(key, found, error);
+    return inside ? 0 : config_key_refuse(key, found, error);
 }
 
 /* The last two are engines for tests, on no list for users. */

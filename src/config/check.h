@@ -6,7 +6,7 @@
 #include "config/config.h"
 
 /* `found` is the value as the person wrote it. */
-int config_refuse(const struct config_key *key, const char *found, struct error *error);
+int config_key_refuse(const struct config_key *key, const char *found, struct error *error);
 int config_check_number(const struct config_key *key, double value, const char *found,
                         struct error *error);
 int config_check_device(const struct config_key *key, const char *device, struct error *error);

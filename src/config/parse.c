@@ -35,13 +35,13 @@ static int put_place(const struct source *source, size_t member, int64_t item, c
 static int refuse_value(const struct config_key *key, const json_t *value, struct error *error)
 {
     if (json_is_object(value) || json_is_array(value))
-        return config_refuse(key, json_kind_name(value), error);
+        return config_key_refuse(key, json_kind_name(value), error);
     struct text text = {0};
     int code = json_text_dump(&text, value, 0, error);
     if (code == 0 && text.length > 60)
-        code = config_refuse(key, json_kind_name(value), error);
+        code = config_key_refuse(key, json_kind_name(value), error);
     else if (code == 0)
-        code = config_refuse(key, text_string(&text), error);
+        code = config_key_refuse(key, text_string(&text), error);
     text_free(&text);
     return code;
 }
@@ -62,7 +62,7 @@ static int parse_list(struct config *config, const struct config_key *key, const
     if (!json_is_array(value))
         return refuse_value(key, value, error);
     if (json_array_size(value) == 0)
-        return config_refuse(key, "an empty list", error);
+        return config_key_refuse(key, "an empty list", error);
     struct config_list *list = config_list_of(config, key);
     list->count = 0;
     for (size_t i = 0; i < json_array_size(value); i++) {

@@ -31,7 +31,7 @@ static int set_integer(const struct config_key *key, const char *word, size_t le
     char found[64];
     (void)snprintf(found, sizeof found, "\"%.*s\"", (int)(length < 60 ? length : 60), word);
     if (!read_integer(word, length, out))
-        return config_refuse(key, found, error);
+        return config_key_refuse(key, found, error);
     return config_check_number(key, (double)*out, found, error);
 }
 
@@ -67,11 +67,11 @@ static int set_real(struct config *config, const struct config_key *key, const c
     (void)snprintf(found, sizeof found, "\"%.60s\"", words);
     /* strtod alone would also take "nan", "inf" and hexadecimal. */
     if (words[0] == '\0' || strspn(words, "0123456789+-.eE") != strlen(words))
-        return config_refuse(key, found, error);
+        return config_key_refuse(key, found, error);
     char *end;
     double value = strtod(words, &end);
     if (*end != '\0')
-        return config_refuse(key, found, error);
+        return config_key_refuse(key, found, error);
     int code = config_check_number(key, value, found, error);
     if (code == 0)
         *config_real_of(config, key) = value;
