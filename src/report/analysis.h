@@ -69,6 +69,21 @@ const struct analysis_cell *analysis_cell_at(const struct analysis *analysis,
 /* A cell with at least one known total latency. */
 bool analysis_cell_has_values(const struct analysis_cell *cell);
 
+/* Why a cell has no values, from its status and the words of its reason. */
+enum analysis_cause {
+    CAUSE_NONE,      /* it has values */
+    CAUSE_ABSENT,    /* not in this group's grid */
+    CAUSE_PENDING,   /* the measurement stopped before it */
+    CAUSE_PRODUCT,   /* batch × length above the limit of the configuration */
+    CAUSE_POSITIONS, /* longer than the model's positions */
+    CAUSE_MEMORY,    /* skipped: not enough memory */
+    CAUSE_SKIPPED,   /* for another reason */
+    CAUSE_FAILED_MEMORY,
+    CAUSE_FAILED,
+    CAUSE_COUNT,
+};
+enum analysis_cause analysis_cell_cause(const struct analysis_cell *cell);
+
 /* What a value of a cell is: the tables of plots and findings point at functions like these. */
 typedef struct stats_summary analysis_value(const struct analysis_cell *cell);
 struct stats_summary analysis_latency(const struct analysis_cell *cell);

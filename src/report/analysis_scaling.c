@@ -2,6 +2,7 @@
  * with the length. Also the named values that tables and plots point at. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "report/analysis.h"
 
@@ -11,6 +12,30 @@ static const double knee_fraction = 0.90;
 bool analysis_cell_has_values(const struct analysis_cell *cell)
 {
     return cell->run_count > 0 && isfinite(cell->metrics[METRIC_TOTAL_LATENCY].mean);
+}
+
+enum analysis_cause analysis_cell_cause(const struct analysis_cell *cell)
+{
+    if (analysis_cell_has_values(cell))
+        return CAUSE_NONE;
+    if (!cell->present)
+        return CAUSE_ABSENT;
+    bool memory = strstr(cell->reason, "memory") != NULL;
+    switch (cell->status) {
+    case CELL_FAILED:
+        return memory ? CAUSE_FAILED_MEMORY : CAUSE_FAILED;
+    case CELL_SKIPPED:
+        if (strstr(cell->reason, "max_batch_input_product") != NULL)
+            return CAUSE_PRODUCT;
+        if (memory)
+            return CAUSE_MEMORY;
+        return strstr(cell->reason, "position") != NULL ? CAUSE_POSITIONS : CAUSE_SKIPPED;
+    case CELL_PENDING:
+    case CELL_PARTIAL:
+    case CELL_MEASURED:
+        break;
+    }
+    return CAUSE_PENDING;
 }
 
 struct stats_summary analysis_latency(const struct analysis_cell *cell)
