@@ -77,13 +77,19 @@ static int collect_axes(struct analysis *analysis, struct error *error)
     return 0;
 }
 
+static bool is_of_group(const struct analysis_group *group, const char *model_name,
+                        const char *device, const char *dtype)
+{
+    return strcmp(group->model_name, model_name) == 0 && strcmp(group->device, device) == 0 &&
+           strcmp(group->dtype, dtype) == 0;
+}
+
 static struct analysis_group *find_group(struct analysis *analysis, const char *model_name,
                                          const char *device, const char *dtype)
 {
     for (size_t g = 0; g < analysis->group_count; g++) {
         struct analysis_group *group = &analysis->groups[g];
-        if (strcmp(group->model_name, model_name) == 0 && strcmp(group->device, device) == 0 &&
-            strcmp(group->dtype, dtype) == 0)
+        if (is_of_group(group, model_name, device, dtype))
             return group;
     }
     return NULL;
@@ -127,22 +133,35 @@ static const char *block_string(const json_t *block, const char *key, const char
     return value != NULL ? value : otherwise;
 }
 
+static bool cell_is_named(const struct cell_record *cell)
+{
+    return cell->model_name[0] != '\0' || cell->device[0] != '\0' || cell->dtype[0] != '\0';
+}
+
 /* A file whose cells were all skipped has no run that names its group. */
 static int add_groups_of_file(struct analysis *analysis, const struct results *file,
                               struct error *error)
 {
-    for (size_t i = 0; i < file->run_count; i++) {
+    int code = 0;
+    bool named = file->run_count > 0;
+    for (size_t i = 0; i < file->run_count && code == 0; i++) {
         const struct run_record *run = &file->runs[i];
-        int code = add_group(analysis, file, run->model_name, run->device, run->dtype, error);
-        if (code < 0)
-            return code;
+        code = add_group(analysis, file, run->model_name, run->device, run->dtype, error);
     }
-    if (file->run_count > 0 || file->cell_count == 0)
-        return 0;
+    for (size_t i = 0; i < file->cell_count && code == 0; i++) {
+        const struct cell_record *cell = &file->cells[i];
+        if (!cell_is_named(cell))
+            continue;
+        named = true;
+        code = add_group(analysis, file, cell->model_name, cell->device, cell->dtype, error);
+    }
+    if (named || code < 0 || file->cell_count == 0)
+        return code;
+    const json_t *engine = json_object_get(file->system, "engine");
     const char *asked = block_string(file->config, "device", "unknown device");
     return add_group(analysis, file, block_string(file->model, "name", "unknown model"),
-                     block_string(file->options, "device", asked),
-                     block_string(file->model, "dtype", ""), error);
+                     block_string(engine, "device", asked), block_string(file->model, "dtype", ""),
+                     error);
 }
 
 /* Which status wins when several files speak of the same cell. */
@@ -168,23 +187,26 @@ static bool file_has_group(const struct results *file, const struct analysis_gro
 {
     for (size_t i = 0; i < file->run_count; i++) {
         const struct run_record *run = &file->runs[i];
-        if (strcmp(run->model_name, group->model_name) == 0 &&
-            strcmp(run->device, group->device) == 0 && strcmp(run->dtype, group->dtype) == 0)
+        if (is_of_group(group, run->model_name, run->device, run->dtype))
             return true;
     }
     return file->run_count == 0 && group->file == file;
 }
 
-/* The cell records name no model: with several models in a file, only what was not measured
- * holds for all of them, and the rest follows from the runs. */
+/* A cell record that names no model holds for every group of its file; what it says of being
+ * measured then only holds where there are runs. */
 static void set_statuses(struct analysis *analysis, struct analysis_group *group)
 {
     for (size_t f = 0; f < analysis->file_count; f++) {
         const struct results *file = analysis->files[f];
-        if (!file_has_group(file, group))
-            continue;
+        bool has_group = file_has_group(file, group);
         for (size_t i = 0; i < file->cell_count; i++) {
             const struct cell_record *record = &file->cells[i];
+            bool meant = cell_is_named(record)
+                             ? is_of_group(group, record->model_name, record->device, record->dtype)
+                             : has_group;
+            if (!meant)
+                continue;
             struct analysis_cell *cell =
                 &group->cells[cell_index(analysis, record->batch_size, record->input_length)];
             bool measured = record->status == CELL_MEASURED || record->status == CELL_PARTIAL;

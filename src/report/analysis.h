@@ -30,8 +30,8 @@ struct analysis_cell {
 
 struct analysis_group {
     char model_name[RECORD_NAME_MAX];
-    char device[32];
-    char dtype[16];
+    char device[RECORD_DEVICE_MAX];
+    char dtype[RECORD_DTYPE_MAX];
     const struct results *file;  /* the first file that speaks of this group */
     struct analysis_cell *cells; /* [batch_count][length_count] of the analysis */
     struct run_record *runs;     /* sorted by cell; rates recomputed */
