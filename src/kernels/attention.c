@@ -3,11 +3,12 @@
 #include "kernels/attention.h"
 
 #include <math.h>
+#include <string.h>
 
 struct tile {
     int64_t row_first, row_count; /* rows of the call: position * group + head */
     int64_t rows;                 /* row_count filled up to an instance */
-    float *queries;               /* [head_dim][rows], times the scale */
+    float *queries;               /* [head_dim / 16][rows][16], times the scale */
     float *sums;                  /* [rows][padded_dim] */
     float *maximum, *sum;         /* [rows] */
 };
@@ -28,7 +29,7 @@ static int64_t larger(int64_t a, int64_t b)
 
 static int64_t tile_floats(int64_t head_dim)
 {
-    return ATTENTION_TILE * (head_dim + attention_padded_dim(head_dim) + 2);
+    return ATTENTION_TILE * (2 * attention_padded_dim(head_dim) + 2);
 }
 
 /* The keys that the query at `position` (counted from the call's first) sees. */
@@ -45,26 +46,37 @@ static struct range visible_keys(const struct attention_call *call, int64_t posi
     return keys;
 }
 
+static void tile_load_query(const struct attention_call *call, const struct tile *tile, int64_t r)
+{
+    int64_t row = tile->row_first + r;
+    const float *query =
+        call->queries + row / call->group * call->query_stride + row % call->group * call->head_dim;
+    float *to = tile->queries + r * ATTENTION_LANES;
+    int64_t d = 0;
+    for (; d + ATTENTION_LANES <= call->head_dim; d += ATTENTION_LANES) {
+        for (int64_t i = 0; i < ATTENTION_LANES; i++)
+            to[d * tile->rows + i] = query[d + i] * call->scale;
+    }
+    for (int64_t i = 0; d + i < call->head_dim; i++)
+        to[d * tile->rows + i] = query[d + i] * call->scale;
+}
+
 static void tile_start(const struct attention_call *call, struct tile *tile, float *workspace)
 {
     int64_t padded_dim = attention_padded_dim(call->head_dim);
     tile->rows = attention_tile_rows(tile->row_count);
     tile->queries = workspace;
-    tile->sums = tile->queries + ATTENTION_TILE * call->head_dim;
+    tile->sums = tile->queries + ATTENTION_TILE * padded_dim;
     tile->maximum = tile->sums + ATTENTION_TILE * padded_dim;
     tile->sum = tile->maximum + ATTENTION_TILE;
-    for (int64_t r = 0; r < tile->rows; r++) {
-        int64_t row = tile->row_first + r;
-        const float *query = call->queries + row / call->group * call->query_stride +
-                             row % call->group * call->head_dim;
-        bool real = r < tile->row_count;
-        for (int64_t d = 0; d < call->head_dim; d++)
-            tile->queries[d * tile->rows + r] = real ? query[d] * call->scale : 0;
+    if (tile->rows > tile->row_count)
+        memset(tile->queries, 0, (size_t)(tile->rows * padded_dim) * sizeof(float));
+    memset(tile->sums, 0, (size_t)(tile->rows * padded_dim) * sizeof(float));
+    for (int64_t r = 0; r < tile->row_count; r++) {
+        tile_load_query(call, tile, r);
         tile->maximum[r] = attention_no_score;
         tile->sum[r] = 0;
     }
-    for (int64_t i = 0; i < tile->rows * padded_dim; i++)
-        tile->sums[i] = 0;
 }
 
 /* Adjusts and masks the scores of the keys [first, first + count), then exponentiates them. */
@@ -77,24 +89,23 @@ static void tile_softmax(const struct attention_steps *steps, const struct atten
         int64_t offset = attention_value_scale_offset(call->capacity, call->head_dim);
         value_scales = (const float *)((const char *)call->values + offset) + first;
     }
-    for (int64_t r = 0; r < tile->row_count; r++, scores += ATTENTION_BLOCK) {
+    for (int64_t r = 0; r < tile->row_count; r++) {
+        float *row = scores + r * ATTENTION_BLOCK;
         int64_t position = (tile->row_first + r) / call->group;
         int64_t head = (tile->row_first + r) % call->group;
         if (call->softcap != 0 || call->alibi_slopes != NULL) {
             float slope = call->alibi_slopes != NULL ? call->alibi_slopes[head] : 0;
             float distance = (float)(first - call->first_position - position);
-            steps->adjust(scores, count, call->softcap, slope, distance);
+            steps->adjust(row, count, call->softcap, slope, distance);
         }
         struct range keys = visible_keys(call, position);
         for (int64_t k = 0; k < smaller(keys.first - first, count); k++)
-            scores[k] = -INFINITY;
+            row[k] = -INFINITY;
         for (int64_t k = larger(keys.end - first, 0); k < count; k++)
-            scores[k] = -INFINITY;
-        factors[r] =
-            steps->exponentiate(scores, count, value_scales, &tile->maximum[r], &tile->sum[r]);
+            row[k] = -INFINITY;
     }
-    for (int64_t r = tile->row_count; r < tile->rows; r++)
-        factors[r] = 0;
+    steps->exponentiate(scores, tile->row_count, count, value_scales, tile->maximum, tile->sum,
+                        factors);
 }
 
 /* The keys of one block that some row of the tile sees. */
@@ -111,7 +122,7 @@ static void tile_block(const struct attention_steps *steps, const struct attenti
     int64_t panel = keys.first / KERNEL_PANEL;
     int64_t panel_end = (keys.end + KERNEL_PANEL - 1) / KERNEL_PANEL;
     int64_t first = panel * KERNEL_PANEL;
-    float factors[ATTENTION_TILE];
+    float factors[ATTENTION_TILE] = {0};
     steps->score(call, tile->queries, tile->rows, panel, panel_end - panel, scores);
     tile_softmax(steps, call, tile, first, (panel_end - panel) * KERNEL_PANEL, scores, factors);
     steps->weigh(call, scores + (keys.first - first), tile->rows, keys.first, keys.end - keys.first,

@@ -24,15 +24,16 @@ static const float attention_no_score = -2e30f;
 /* One tile and one run of keys. `rows` are 1, 2, 4, 8 or 12; those past the real rows hold
  * zeros. Row r of the scores lies at r * ATTENTION_BLOCK. */
 struct attention_steps {
-    /* scores = q . k of the keys of whole panels, cut to the limit; queries [head_dim][rows]. */
+    /* scores = q . k of the keys of whole panels, cut to the limit; queries lie as
+     * [head_dim / 16][rows][16], so that no offset between rows depends on the model. */
     void (*score)(const struct attention_call *call, const float *queries, int64_t rows,
                   int64_t panel_first, int64_t panel_count, float *scores);
     /* One row: soft-cap, then slope * (key - query) with the first key at `distance`. */
     void (*adjust)(float *scores, int64_t count, float softcap, float slope, float distance);
-    /* One row: scores become exp(score - maximum), times value_scales unless NULL; raises
-     * *maximum, adds to *sum and returns what the sums so far are multiplied by. */
-    float (*exponentiate)(float *scores, int64_t count, const float *value_scales, float *maximum,
-                          float *sum);
+    /* Scores become exp(score - maximum), times value_scales unless NULL; raises maximum[r],
+     * adds to sum[r]; factors[r] is what the sums so far are multiplied by. */
+    void (*exponentiate)(float *scores, int64_t rows, int64_t count, const float *value_scales,
+                         float *maximum, float *sum, float *factors);
     /* sums[r] = sums[r] * factors[r] + weights[r] . values, of the keys [first, first + count);
      * row r of sums lies at r * attention_padded_dim(). */
     void (*weigh)(const struct attention_call *call, const float *weights, int64_t rows,

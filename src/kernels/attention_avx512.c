@@ -6,7 +6,6 @@
 #if defined(__x86_64__)
 #include "kernels/attention.h"
 #include "kernels/math_avx512.h"
-#include "kernels/math_c.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
@@ -44,15 +43,19 @@ ALWAYS_INLINE void score_panel(enum kernel_type type, int64_t rows, const void *
     __m512 sums[ATTENTION_TILE][2];
     for (int64_t r = 0; r < rows; r++)
         sums[r][0] = sums[r][1] = _mm512_setzero_ps();
-    for (int64_t d = 0; d < head_dim; d++) {
-        __m512 low = load(type, keys, d * KERNEL_PANEL);
-        __m512 high = load(type, keys, d * KERNEL_PANEL + 16);
-        if (rows <= AHEAD_ROWS)
-            prefetch(type, keys, d * KERNEL_PANEL, KERNEL_PANEL);
-        for (int64_t r = 0; r < rows; r++) {
-            __m512 query = _mm512_set1_ps(queries[d * rows + r]);
-            sums[r][0] = _mm512_fmadd_ps(query, low, sums[r][0]);
-            sums[r][1] = _mm512_fmadd_ps(query, high, sums[r][1]);
+    for (int64_t first = 0; first < head_dim; first += ATTENTION_LANES) {
+        int64_t end = head_dim - first < ATTENTION_LANES ? head_dim : first + ATTENTION_LANES;
+        const float *query = queries + first * rows;
+        for (int64_t d = first; d < end; d++, query++) {
+            __m512 low = load(type, keys, d * KERNEL_PANEL);
+            __m512 high = load(type, keys, d * KERNEL_PANEL + 16);
+            if (rows <= AHEAD_ROWS)
+                prefetch(type, keys, d * KERNEL_PANEL, KERNEL_PANEL);
+            for (int64_t r = 0; r < rows; r++) {
+                __m512 factor = _mm512_set1_ps(query[r * ATTENTION_LANES]);
+                sums[r][0] = _mm512_fmadd_ps(factor, low, sums[r][0]);
+                sums[r][1] = _mm512_fmadd_ps(factor, high, sums[r][1]);
+            }
         }
     }
     const __m512 limit = _mm512_set1_ps(attention_score_limit);
@@ -145,20 +148,24 @@ static void adjust(float *scores, int64_t count, float softcap, float slope, flo
     }
 }
 
-static float exponentiate(float *scores, int64_t count, const float *value_scales, float *maximum,
-                          float *sum)
+static float largest_score(const float *scores, int64_t count)
 {
-    __m512 low = _mm512_set1_ps(*maximum), high = low;
-    for (int64_t k = 0; k < count; k += 32) {
+    __m512 low = _mm512_loadu_ps(scores), high = _mm512_loadu_ps(scores + 16);
+    for (int64_t k = 32; k < count; k += 32) {
         low = _mm512_max_ps(low, _mm512_loadu_ps(scores + k));
         high = _mm512_max_ps(high, _mm512_loadu_ps(scores + k + 16));
     }
-    float largest = _mm512_reduce_max_ps(_mm512_max_ps(low, high));
-    const __m512 shift = _mm512_set1_ps(largest);
+    return _mm512_reduce_max_ps(_mm512_max_ps(low, high));
+}
+
+/* Scores of one row become weights; returns their sum. */
+static float exponentiate_row(float *scores, int64_t count, const float *value_scales, float shift)
+{
+    const __m512 maximum = _mm512_set1_ps(shift);
     __m512 sum_low = _mm512_setzero_ps(), sum_high = sum_low;
     for (int64_t k = 0; k < count; k += 32) {
-        low = math_exp_avx512(_mm512_sub_ps(_mm512_loadu_ps(scores + k), shift));
-        high = math_exp_avx512(_mm512_sub_ps(_mm512_loadu_ps(scores + k + 16), shift));
+        __m512 low = math_exp_avx512(_mm512_sub_ps(_mm512_loadu_ps(scores + k), maximum));
+        __m512 high = math_exp_avx512(_mm512_sub_ps(_mm512_loadu_ps(scores + k + 16), maximum));
         sum_low = _mm512_add_ps(sum_low, low);
         sum_high = _mm512_add_ps(sum_high, high);
         if (value_scales != NULL) {
@@ -168,10 +175,27 @@ static float exponentiate(float *scores, int64_t count, const float *value_scale
         _mm512_storeu_ps(scores + k, low);
         _mm512_storeu_ps(scores + k + 16, high);
     }
-    float factor = math_exp(*maximum - largest);
-    *maximum = largest;
-    *sum = *sum * factor + _mm512_reduce_add_ps(_mm512_add_ps(sum_low, sum_high));
-    return factor;
+    return _mm512_reduce_add_ps(_mm512_add_ps(sum_low, sum_high));
+}
+
+static void exponentiate(float *scores, int64_t rows, int64_t count, const float *value_scales,
+                         float *maximum, float *sum, float *factors)
+{
+    const __mmask16 real = (__mmask16)((1U << rows) - 1);
+    float largest[16] = {0}, added[16] = {0};
+    for (int64_t r = 0; r < rows; r++)
+        largest[r] = largest_score(scores + r * ATTENTION_BLOCK, count);
+    __m512 before = _mm512_maskz_loadu_ps(real, maximum);
+    __m512 after = _mm512_max_ps(before, _mm512_loadu_ps(largest));
+    _mm512_storeu_ps(largest, after);
+    for (int64_t r = 0; r < rows; r++)
+        added[r] = exponentiate_row(scores + r * ATTENTION_BLOCK, count, value_scales, largest[r]);
+    __m512 factor = math_exp_avx512(_mm512_sub_ps(before, after));
+    __m512 total = _mm512_maskz_loadu_ps(real, sum);
+    total = _mm512_fmadd_ps(total, factor, _mm512_loadu_ps(added));
+    _mm512_mask_storeu_ps(factors, real, factor);
+    _mm512_mask_storeu_ps(maximum, real, after);
+    _mm512_mask_storeu_ps(sum, real, total);
 }
 
 /* What the weighted sum of some columns needs, besides its constants. */

@@ -94,14 +94,15 @@ static void score(const struct attention_call *call, const float *queries, int64
     for (int64_t panel = panel_first; panel < panel_first + panel_count; panel++) {
         float sums[ATTENTION_TILE][KERNEL_PANEL] = {{0}};
         for (int64_t d = 0; d < call->head_dim; d++) {
+            const float *query =
+                queries + d / ATTENTION_LANES * ATTENTION_LANES * rows + d % ATTENTION_LANES;
             float keys[KERNEL_PANEL];
             for (int64_t k = 0; k < KERNEL_PANEL; k++)
                 keys[k] = load(call->kv_type, call->keys,
                                (panel * call->head_dim + d) * KERNEL_PANEL + k);
             for (int64_t r = 0; r < rows; r++) {
-                float query = queries[d * rows + r];
                 for (int64_t k = 0; k < KERNEL_PANEL; k++)
-                    sums[r][k] += query * keys[k];
+                    sums[r][k] += query[r * ATTENTION_LANES] * keys[k];
             }
         }
         for (int64_t r = 0; r < rows; r++) {
@@ -125,22 +126,23 @@ static void adjust(float *scores, int64_t count, float softcap, float slope, flo
     }
 }
 
-static float exponentiate(float *scores, int64_t count, const float *value_scales, float *maximum,
-                          float *sum)
+static void exponentiate(float *scores, int64_t rows, int64_t count, const float *value_scales,
+                         float *maximum, float *sum, float *factors)
 {
-    float largest = *maximum;
-    for (int64_t k = 0; k < count; k++)
-        largest = scores[k] > largest ? scores[k] : largest;
-    float added = 0;
-    for (int64_t k = 0; k < count; k++) {
-        float weight = math_exp(scores[k] - largest);
-        added += weight;
-        scores[k] = value_scales != NULL ? weight * value_scales[k] : weight;
+    for (int64_t r = 0; r < rows; r++, scores += ATTENTION_BLOCK) {
+        float largest = maximum[r];
+        for (int64_t k = 0; k < count; k++)
+            largest = scores[k] > largest ? scores[k] : largest;
+        float added = 0;
+        for (int64_t k = 0; k < count; k++) {
+            float weight = math_exp(scores[k] - largest);
+            added += weight;
+            scores[k] = value_scales != NULL ? weight * value_scales[k] : weight;
+        }
+        factors[r] = math_exp(maximum[r] - largest);
+        maximum[r] = largest;
+        sum[r] = sum[r] * factors[r] + added;
     }
-    float factor = math_exp(*maximum - largest);
-    *maximum = largest;
-    *sum = *sum * factor + added;
-    return factor;
 }
 
 static void weigh(const struct attention_call *call, const float *weights, int64_t rows,

@@ -60,18 +60,18 @@ static inline void *allocate_poisoned(size_t bytes)
     return memory;
 }
 
-/* Seconds of one call: the best of several rounds of at least 20 ms. */
+/* Seconds of one call: the best of several rounds of at least 10 ms. */
 static inline double time_call(void (*call)(void *context), void *context)
 {
     const struct clock *clock = clock_monotonic();
     double best_s = INFINITY;
     int64_t repeats = 1;
-    for (int round = 0; round < 6;) {
+    for (int round = 0; round < 4;) {
         double start_s = clock_now_s(clock);
         for (int64_t i = 0; i < repeats; i++)
             call(context);
         double taken_s = clock_now_s(clock) - start_s;
-        if (taken_s < 0.02) {
+        if (taken_s < 0.01) {
             repeats *= 2;
             continue;
         }
@@ -81,9 +81,19 @@ static inline double time_call(void (*call)(void *context), void *context)
     return best_s;
 }
 
-static inline bool bench_asked(int argc, char **argv)
+/* `--bench [ISA]`: calls `visit` with that table or all of them;
+ * false when the tests are asked. */
+static inline bool bench_asked(int argc, char **argv, void (*visit)(const struct kernels *table))
 {
-    return argc > 1 && strcmp(argv[1], "--bench") == 0;
+    if (argc < 2 || strcmp(argv[1], "--bench") != 0)
+        return false;
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+    const struct kernels *only = argc > 2 ? kernels_choose(argv[2]) : NULL;
+    if (only != NULL)
+        visit(only);
+    else
+        for_each_isa(visit);
+    return true;
 }
 
 #endif

@@ -381,10 +381,8 @@ static void bench_isa(const struct kernels *table)
 
 int main(int argc, char **argv)
 {
-    if (bench_asked(argc, argv)) {
-        for_each_isa(bench_isa);
+    if (bench_asked(argc, argv, bench_isa))
         return 0;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_shapes), cmocka_unit_test(test_against_c),
         cmocka_unit_test(test_splits),        cmocka_unit_test(test_alone),
