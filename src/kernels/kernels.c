@@ -49,8 +49,12 @@ static bool runs_avx512_bf16(void)
 static const struct level levels[] = {
     {"c", runs_anywhere, {linear_fill_c, pointwise_fill_c, attention_fill_c, sample_fill_c}},
 #if defined(__x86_64__)
-    {"avx2", runs_avx2, {linear_fill_avx2}},
-    {"avx512", runs_avx512, {linear_fill_avx512, attention_fill_avx512}},
+    {"avx2",
+     runs_avx2,
+     {linear_fill_avx2, pointwise_fill_avx2, attention_fill_avx2, sample_fill_avx2}},
+    {"avx512",
+     runs_avx512,
+     {linear_fill_avx512, pointwise_fill_avx512, attention_fill_avx512, sample_fill_avx512}},
     {"avx512_vnni", runs_avx512_vnni, {NULL}},
     {"avx512_bf16", runs_avx512_bf16, {NULL}},
 #endif
