@@ -8,28 +8,37 @@ static inline __attribute__((always_inline)) void tile_f32(const struct linear_t
                                                            const int rows)
 {
     __m256 sums[LINEAR_ROWS_AVX2][4];
+#pragma GCC unroll 3
     for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
         for (int c = 0; c < 4; c++)
             sums[r][c] = _mm256_setzero_ps();
     const int64_t stride = tile->x_stride;
     const char *x = tile->x;
     const char *weight = tile->weight;
-    const int64_t ahead = tile->ahead - tile->weight;
+    const char *ahead = tile->ahead;
+    const int64_t ahead_step = tile->ahead_step;
     const char *end = weight + tile->steps * 128;
     for (; weight != end; weight += 128, x += sizeof(float)) {
-        _mm_prefetch(weight + ahead, _MM_HINT_T0);
-        _mm_prefetch(weight + ahead + 64, _MM_HINT_T0);
+        _mm_prefetch(ahead, _MM_HINT_T1);
+        _mm_prefetch(ahead + ahead_step / 2, _MM_HINT_T1);
+        ahead += ahead_step;
         __m256 value[LINEAR_ROWS_AVX2];
+#pragma GCC unroll 3
         for (int r = 0; r < rows; r++)
             value[r] = _mm256_broadcast_ss((const float *)(const void *)(x + r * stride));
+#pragma GCC unroll 4
         for (int c = 0; c < 4; c++) {
             __m256 eight = _mm256_load_ps((const float *)(const void *)weight + 8 * c);
+#pragma GCC unroll 3
             for (int r = 0; r < rows; r++)
                 sums[r][c] = _mm256_fmadd_ps(value[r], eight, sums[r][c]);
         }
     }
     _Alignas(32) float result[LINEAR_ROWS_AVX2 * KERNEL_PANEL];
+#pragma GCC unroll 3
     for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
         for (int c = 0; c < 4; c++)
             _mm256_store_ps(result + r * KERNEL_PANEL + 8 * c, sums[r][c]);
     linear_store_avx2(tile, result);

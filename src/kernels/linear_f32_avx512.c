@@ -9,30 +9,37 @@ static inline __attribute__((always_inline)) void tile_f32(const struct linear_t
                                                            const int rows)
 {
     __m512 sums[LINEAR_TILE_ROWS_MAX][2];
+#pragma GCC unroll 14
     for (int r = 0; r < rows; r++)
         sums[r][0] = sums[r][1] = _mm512_setzero_ps();
     const int64_t stride = tile->x_stride;
     const char *x[LINEAR_TILE_BASES];
+#pragma GCC unroll 5
     for (int b = 0; b < LINEAR_TILE_BASES; b++)
         x[b] = tile->x + 3 * b * stride;
     const char *weight = tile->weight;
-    const int64_t ahead = tile->ahead - tile->weight;
+    const char *ahead = tile->ahead;
+    const int64_t ahead_step = tile->ahead_step;
     const char *end = weight + tile->steps * 128;
     for (; weight != end; weight += 128) {
         __m512 low = _mm512_load_ps(weight);
         __m512 high = _mm512_load_ps(weight + 64);
-        _mm_prefetch(weight + ahead, _MM_HINT_T0);
-        _mm_prefetch(weight + ahead + 64, _MM_HINT_T0);
+        _mm_prefetch(ahead, _MM_HINT_T1);
+        _mm_prefetch(ahead + ahead_step / 2, _MM_HINT_T1);
+        ahead += ahead_step;
+#pragma GCC unroll 14
         for (int r = 0; r < rows; r++) {
             const char *word = x[r / 3] + r % 3 * stride;
             __m512 value = _mm512_set1_ps(*(const float *)(const void *)word);
             sums[r][0] = _mm512_fmadd_ps(value, low, sums[r][0]);
             sums[r][1] = _mm512_fmadd_ps(value, high, sums[r][1]);
         }
+#pragma GCC unroll 5
         for (int b = 0; b * 3 < rows; b++)
             x[b] += sizeof(float);
     }
     _Alignas(64) float result[LINEAR_TILE_ROWS_MAX * KERNEL_PANEL];
+#pragma GCC unroll 14
     for (int r = 0; r < rows; r++) {
         _mm512_store_ps(result + r * KERNEL_PANEL, sums[r][0]);
         _mm512_store_ps(result + r * KERNEL_PANEL + 16, sums[r][1]);

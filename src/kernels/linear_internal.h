@@ -58,7 +58,8 @@ struct linear_tile {
     const char *x; /* first word */
     int64_t x_stride;
     const char *weight;
-    const char *ahead; /* what is prefetched meanwhile, as much as is read of weight */
+    const char *ahead;  /* what is prefetched meanwhile: ahead and half a step further on, */
+    int64_t ahead_step; /* then this many bytes on for every step */
     int64_t steps;
     int64_t rows;    /* of which each function but C's serves one number */
     int64_t columns; /* 1..32 */

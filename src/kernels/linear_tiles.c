@@ -12,7 +12,7 @@ enum {
     COPY_STEPS = 512,                           /* largest block of steps */
     COPY_STRIDE = COPY_STEPS * 4 + LINEAR_LINE, /* bytes; odd in lines, see linear_layout.c */
     GROUP_BYTES = 768 * 1024,                   /* weights that stay in the second cache */
-    AHEAD_BYTES = 4096,                         /* prefetch distance in a stream */
+    AHEAD_BYTES = 8192,                         /* prefetch distance in a stream */
 };
 
 /* A call with its geometry worked out. */
@@ -75,6 +75,19 @@ static void set_epilogue(struct linear_tile *tile, const struct plan *plan, int6
         tile->activation = call->activation;
 }
 
+/* One tile reads ahead in its stream. Of several tiles over the same weights each fetches a share
+ * of the next panel, so that memory is as busy as it can be all the time. */
+static void set_ahead(struct linear_tile *tile, const struct plan *plan, int64_t index,
+                      int64_t count, int64_t panel)
+{
+    tile->ahead = tile->weight + AHEAD_BYTES;
+    tile->ahead_step = plan->step_bytes;
+    if (count == 1 || panel + 1 >= plan->panel_end)
+        return;
+    tile->ahead_step = plan->step_bytes / count;
+    tile->ahead = tile->weight + plan->panel_bytes + index * tile->steps * tile->ahead_step;
+}
+
 /* Rows [row, row + count) times one panel over one block of steps, in tiles of even height. */
 static void run_rows(const struct plan *plan, const char *x, int64_t x_stride, int64_t row,
                      int64_t count, int64_t panel, int64_t block)
@@ -99,9 +112,7 @@ static void run_rows(const struct plan *plan, const char *x, int64_t x_stride, i
         int64_t first = count * i / tiles;
         tile.rows = count * (i + 1) / tiles - first;
         tile.x = x + first * x_stride;
-        /* The first tile streams the panel in; the last one already fetches the next panel. */
-        bool fetch_next = i > 0 && i == tiles - 1 && panel + 1 < plan->panel_end;
-        tile.ahead = tile.weight + (fetch_next ? plan->panel_bytes : AHEAD_BYTES);
+        set_ahead(&tile, plan, i, tiles, panel);
         set_epilogue(&tile, plan, block, row + first, panel * KERNEL_PANEL);
         plan->set->functions[tile.rows - 1](&tile);
     }

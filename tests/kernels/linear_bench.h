@@ -12,7 +12,7 @@
 #include "base/thread_pool.h"
 #include "engine/cpu/cpu_linear.h"
 
-enum { BENCH_COPIES_BYTES = 768 << 20, BENCH_REPEATS = 5, BENCH_FMA_CHAINS = 12 };
+enum { BENCH_COPIES_BYTES = 768 << 20, BENCH_REPEATS = 15, BENCH_FMA_CHAINS = 12 };
 
 struct bench_read {
     const char *data;
@@ -104,16 +104,16 @@ static void bench_rows(void *context, int64_t first, int64_t count, float *out)
         out[i] = (float)((first + i * 7919) % 1000) * 1e-4F - 0.05F;
 }
 
-/* Median seconds of one call; each call reads another copy of the weights. */
+/* Seconds of one call, the best of some repeats; each call reads another copy of the weights. */
 static double bench_call_s(struct thread_pool *pool, const struct kernels *kernels,
                            struct linear_call call, int64_t rows, size_t matrix_bytes,
                            int64_t copies)
 {
     const struct clock *clock = clock_monotonic();
     const char *weights = call.weight;
-    double times[BENCH_REPEATS];
+    double best_s = INFINITY;
     double flops = 2.0 * (double)rows * (double)call.inputs * (double)call.outputs;
-    int64_t calls = (int64_t)(3e9 / flops) + 1;
+    int64_t calls = (int64_t)(1e9 / flops) + 1;
     calls = calls > copies ? copies : calls;
     int64_t copy = 0;
     for (int i = -1; i < BENCH_REPEATS; i++) {
@@ -123,16 +123,9 @@ static double bench_call_s(struct thread_pool *pool, const struct kernels *kerne
             cpu_linear_run(pool, kernels, &call, rows);
         }
         if (i >= 0)
-            times[i] = (clock_now_s(clock) - start_s) / (double)calls;
+            best_s = fmin(best_s, (clock_now_s(clock) - start_s) / (double)calls);
     }
-    for (int i = 0; i < BENCH_REPEATS; i++)
-        for (int k = i + 1; k < BENCH_REPEATS; k++)
-            if (times[k] < times[i]) {
-                double swapped = times[i];
-                times[i] = times[k];
-                times[k] = swapped;
-            }
-    return times[BENCH_REPEATS / 2];
+    return best_s;
 }
 
 static void bench_shape(struct thread_pool *pool, const struct kernels *kernels,
