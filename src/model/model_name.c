@@ -1,0 +1,141 @@
+/* Opens a model by its hub name: from the Hugging Face cache, else by download, else, for a
+ * known name and where the specification allows it, with random weights. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/json.h"
+#include "base/suggest.h"
+#include "base/text.h"
+#include "model/hub.h"
+#include "model/hub_cache.h"
+#include "model/locate.h"
+#include "model/model_internal.h"
+
+enum { SUGGESTIONS_MAX = 256, HUB_ATTEMPTS = 5 };
+
+/* A name that is not on the hub is often a slip. */
+static void append_suggestion(const char *name, struct error *error)
+{
+    const char *names[SUGGESTIONS_MAX];
+    size_t count = 0;
+    for (; count < known_model_count && count < SUGGESTIONS_MAX; count++)
+        names[count] = known_models[count].name;
+    const char *near = suggest_nearest(name, names, count);
+    if (near == NULL || known_model_find(name) != NULL || error == NULL)
+        return;
+    struct error before = *error;
+    (void)error_set(error, before.code, "%s (did you mean \"%s\"?)", before.text, near);
+}
+
+static int open_known(struct model *model, const struct model_options *options,
+                      const struct known_model *known, struct error *error)
+{
+    json_t *config = NULL;
+    model->source = MODEL_FROM_KNOWN_NAME;
+    int status =
+        json_text_load(&config, known->config_json, strlen(known->config_json), known->name, error);
+    if (status == 0)
+        status = architecture_from_config(&model->architecture, config, known->name, error);
+    json_decref(config);
+    return status == 0 ? model_open_random(model, options, error) : status;
+}
+
+/* Random weights although none were asked for: that must be said, and why. */
+static void warn_random(const struct model_options *options, const char *reason)
+{
+    struct text text = {0};
+    text_printf(&text, "%s: measuring the same architecture with RANDOM WEIGHTS, because: %s",
+                options->name, reason);
+    if (options->notice != NULL)
+        options->notice(options->notice_context, text_string(&text), -1);
+    text_free(&text);
+}
+
+static bool is_offline(const struct model_environment *environment)
+{
+    static const char *const yes[] = {"1", "on", "yes", "true"};
+    const char *value = environment->hf_hub_offline;
+    for (size_t i = 0; value != NULL && i < sizeof yes / sizeof yes[0]; i++)
+        if (strcasecmp(value, yes[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool has_readable_weights(const char *directory)
+{
+    enum weights_form form;
+    char *path = NULL;
+    int status = locate_weights(&form, &path, directory, NULL);
+    free(path);
+    return status == 0 && (form == WEIGHTS_SINGLE || form == WEIGHTS_SHARDED);
+}
+
+/* Downloads into model->path, or says in `error` why not. */
+static int fetch(struct model *model, const struct model_options *options,
+                 enum hub_outcome *outcome, struct error *error)
+{
+    struct hub_options hub = {
+        .environment = &options->environment,
+        .revision = options->revision,
+        .retry_delay_s = 1,
+        .attempts = HUB_ATTEMPTS,
+        .notice = options->notice,
+        .notice_context = options->notice_context,
+    };
+    if (is_offline(&options->environment)) {
+        *outcome = HUB_NO_NETWORK;
+        return error_set(error, ERROR_INPUT,
+                         "model \"%s\": its weights are not in the Hugging Face cache, and "
+                         "HF_HUB_OFFLINE forbids to download them",
+                         model->name);
+    }
+    char *folder = NULL;
+    int status = hub_fetch(&folder, outcome, model->name, &hub, error);
+    if (status == 0) {
+        free(model->path);
+        model->path = folder;
+        model->source = MODEL_FROM_HUB;
+    }
+    return status;
+}
+
+int model_open_name(struct model *model, const struct model_options *options, struct error *error)
+{
+    const struct known_model *known = known_model_find(model->name);
+    if (!hub_name_is_valid(model->name))
+        return error_set(error, ERROR_INPUT,
+                         "model \"%s\": no such file or directory, and not a model's name "
+                         "(\"name\" or \"owner/name\")",
+                         model->name);
+    if (known != NULL && options->weights == WEIGHTS_RANDOM)
+        return open_known(model, options, known, error);
+
+    model->source = MODEL_FROM_CACHE;
+    model->path = hub_cache_find(&options->environment, model->name, options->revision);
+    bool random = options->weights == WEIGHTS_RANDOM;
+    if (model->path != NULL && (random || has_readable_weights(model->path)))
+        return model_open_directory(model, options, error);
+    if (random) {
+        (void)error_set(error, ERROR_INPUT,
+                        "model \"%s\": its configuration is neither known here nor in the Hugging "
+                        "Face cache; --weights random needs a directory with its config.json",
+                        model->name);
+        append_suggestion(model->name, error);
+        return ERROR_INPUT;
+    }
+
+    enum hub_outcome outcome = HUB_FETCHED;
+    struct error reason = {0};
+    int status = fetch(model, options, &outcome, &reason);
+    if (status == 0)
+        return model_open_directory(model, options, error);
+    if (known != NULL && options->weights == WEIGHTS_AUTO && outcome != HUB_FETCHED) {
+        warn_random(options, reason.text);
+        return open_known(model, options, known, error);
+    }
+    if (error != NULL)
+        *error = reason;
+    append_suggestion(model->name, error);
+    return status;
+}
