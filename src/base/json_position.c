@@ -1,11 +1,15 @@
 /* Finds lines and columns again in a JSON text that Jansson has accepted; see json.h. */
 #include "base/json.h"
 
+#include <string.h>
+
 void json_text_position(const char *text, size_t bytes, size_t offset, int *line, int *column)
 {
+    /* A byte order mark takes no column: no editor shows it. */
+    size_t first = bytes >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
     *line = 1;
     *column = 1;
-    for (size_t at = 0; at < offset && at < bytes; at++) {
+    for (size_t at = first; at < offset && at < bytes; at++) {
         if (text[at] == '\n') {
             *line += 1;
             *column = 1;
