@@ -55,7 +55,8 @@ static json_t *cell_json(const struct results *results, const struct cell_record
         set(object, "input_length", json_integer(cell->input_length)) &&
         set(object, "status", json_string(cell_status_name(cell->status))) &&
         set(object, "reason", cell->reason[0] != '\0' ? text_json(cell->reason) : json_null());
-    if (complete && cell->model_name[0] != '\0')
+    bool any_run = cell->model_name[0] == '\0' && cell->device[0] == '\0' && cell->dtype[0] == '\0';
+    if (complete && !any_run)
         complete = set(object, "model_name", text_json(cell->model_name)) &&
                    set(object, "device", json_string(cell->device)) &&
                    set(object, "dtype", json_string(cell->dtype));
