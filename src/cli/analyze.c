@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/command.h"
-#include "cli/format.h"
+#include "cli/readable.h"
 #include "cli/terminal.h"
 #include "report/report.h"
 #include "results/results.h"
@@ -81,8 +81,8 @@ static void print_best(const char *title, struct results *const *files, size_t c
     struct best_cell best = find_best(files, count, metric);
     if (best.cell == NULL)
         return;
-    char value[FORMAT_MAX];
-    format_number(value, best.mean);
+    char value[READABLE_MAX];
+    readable_number(value, best.mean);
     (void)printf("%-16s %s %s at batch %lld, length %lld (%s)\n", title, value,
                  metrics[metric].unit, (long long)best.cell->batch_size,
                  (long long)best.cell->input_length, model_of(&best));

@@ -6,15 +6,15 @@
 
 #include "cli/cell_table.h"
 #include "cli/estimate.h"
-#include "cli/format.h"
+#include "cli/readable.h"
 #include "cli/terminal.h"
 #include "cli/version.h"
 
 static void print_model(const struct bench_plan *plan)
 {
     const struct model *model = plan->setup->model;
-    char parameters[FORMAT_MAX];
-    format_count(parameters, architecture_parameter_count(model_architecture(model)));
+    char parameters[READABLE_MAX];
+    readable_count(parameters, architecture_parameter_count(model_architecture(model)));
     (void)printf("model     %s, %s parameters, %s weights\n", model_name(model), parameters,
                  model_weights_are_random(model) ? "random" : "real");
 }
@@ -41,8 +41,8 @@ static void print_engine(const struct bench_plan *plan)
                      json_integer_value(threads) == 1 ? "" : "s");
     const json_t *weights = json_object_get(plan->setup->facts, "weight_bytes");
     if (json_number_value(weights) > 0) {
-        char size[FORMAT_MAX];
-        format_bytes(size, json_number_value(weights));
+        char size[READABLE_MAX];
+        readable_bytes(size, json_number_value(weights));
         (void)printf(", weights %s", size);
     }
     (void)printf("\n");
@@ -72,8 +72,8 @@ void bench_print_header(const struct bench_plan *plan)
     print_grid(plan);
     double seconds = estimate_grid_s(plan->setup, plan->config, plan->results);
     if (seconds > 0) {
-        char duration[FORMAT_MAX];
-        format_duration(duration, seconds);
+        char duration[READABLE_MAX];
+        readable_duration(duration, seconds);
         (void)printf("time      about %s by a short probe of this machine\n", duration);
     }
     cell_table_print_reasons(stdout, plan->results, CELL_SKIPPED, "skipped");
@@ -109,11 +109,11 @@ static void plan_text(const struct results *results, const struct cell_record *c
     (void)results;
     const struct plan_view *view = context;
     struct session_memory memory = {0};
-    char text[FORMAT_MAX] = "unknown";
+    char text[READABLE_MAX] = "unknown";
     if (predict(view->plan, cell, &memory) == 0) {
         double bytes = view->part != PLAN_WORKSPACE ? (double)memory.kv_bytes : 0;
         bytes += view->part != PLAN_KV ? (double)memory.workspace_bytes : 0;
-        format_bytes(text, bytes);
+        readable_bytes(text, bytes);
     }
     (void)snprintf(out, CELL_TEXT_MAX, "%s", text);
 }
@@ -124,8 +124,8 @@ static void print_available(const struct bench_plan *plan)
     struct session_memory memory = {0};
     if (plan->results->cell_count == 0 || predict(plan, &plan->results->cells[0], &memory) != 0)
         return;
-    char available[FORMAT_MAX];
-    format_bytes(available, (double)memory.available_bytes);
+    char available[READABLE_MAX];
+    readable_bytes(available, (double)memory.available_bytes);
     (void)printf("\nmemory there now, beside the weights: %s on the %s\n", available,
                  memory.on_device ? "device" : "host");
 }

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "cli/format.h"
+#include "cli/readable.h"
 #include "cli/terminal.h"
 
 /* KEY_WIDTH: the digits of the largest batch size and length that a configuration may hold. */
@@ -102,8 +102,8 @@ static void metric_text(const struct results *results, const struct cell_record 
     struct error ignored = {0};
     if (results_summarise(results, cell, &metrics[view->metric], &summary, &ignored) != 0)
         summary.mean = NAN;
-    format_mean(out, view->factor * summary.mean,
-                view->with_std ? view->factor * summary.std : NAN);
+    readable_mean(out, view->factor * summary.mean,
+                  view->with_std ? view->factor * summary.std : NAN);
 }
 
 void cell_table_print_results(FILE *stream, const struct results *results)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/format.h"
+#include "cli/readable.h"
 #include "cli/terminal.h"
 
 enum { LINE_MAX_BYTES = 512 };
@@ -63,14 +63,14 @@ void progress_notice(void *context, const char *text, double fraction)
 }
 
 /* ", 1m 20s left", or "" while nobody knows. */
-static void describe_remaining(char out[FORMAT_MAX + 16], double remaining_s)
+static void describe_remaining(char out[READABLE_MAX + 16], double remaining_s)
 {
     out[0] = '\0';
     if (!isfinite(remaining_s))
         return;
-    char duration[FORMAT_MAX];
-    format_duration(duration, remaining_s);
-    (void)snprintf(out, FORMAT_MAX + 16, ", ETA %s", duration);
+    char duration[READABLE_MAX];
+    readable_duration(duration, remaining_s);
+    (void)snprintf(out, READABLE_MAX + 16, ", ETA %s", duration);
 }
 
 static double mean_of(const struct progress *progress, const struct cell_record *cell,
@@ -100,12 +100,12 @@ static void print_cell(struct progress *progress, const struct runner_event *eve
             cell->reason[0] != '\0' ? ": " : "", cell->reason);
         return;
     }
-    char latency[FORMAT_MAX], first[FORMAT_MAX], rate[FORMAT_MAX], left[FORMAT_MAX + 16];
+    char latency[READABLE_MAX], first[READABLE_MAX], rate[READABLE_MAX], left[READABLE_MAX + 16];
     double std = NAN;
     double mean = mean_of(progress, cell, METRIC_TOTAL_LATENCY, &std);
-    format_mean(latency, mean, std);
-    format_number(first, 1e3 * mean_of(progress, cell, METRIC_PREFILL_TIME, &std));
-    format_number(rate, mean_of(progress, cell, METRIC_TOKENS_PER_SECOND, &std));
+    readable_mean(latency, mean, std);
+    readable_number(first, 1e3 * mean_of(progress, cell, METRIC_PREFILL_TIME, &std));
+    readable_number(rate, mean_of(progress, cell, METRIC_TOKENS_PER_SECOND, &std));
     bool is_last = progress->cells_done == progress->cells_to_measure;
     describe_remaining(left, progress->live || is_last ? NAN : event->remaining_s);
     (void)fprintf(stderr, "latency %s s, TTFT %s ms, %s tokens/s%s\n", latency, first, rate, left);
@@ -119,7 +119,7 @@ static void draw_cell(struct progress *progress, const struct runner_event *even
     else if (event->kind == RUNNER_RUN_BEGIN)
         (void)snprintf(activity, sizeof activity, "run %lld of %lld", (long long)event->run_number,
                        (long long)progress->num_runs);
-    char left[FORMAT_MAX + 16];
+    char left[READABLE_MAX + 16];
     describe_remaining(left, event->remaining_s);
     char line[LINE_MAX_BYTES];
     (void)snprintf(line, sizeof line, "[%zu/%zu] %lld %s %lld: %s, %.0f %%%s",
