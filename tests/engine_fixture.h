@@ -127,6 +127,39 @@ static inline const char *golden_folder(char out[512], const char *name)
     return out;
 }
 
+static inline void open_named(struct opened *opened, const char *name, int64_t max_positions,
+                              int threads)
+{
+    char folder[512];
+    struct error error = {0};
+    if (try_open(opened, golden_folder(folder, name), max_positions, "auto", threads, &error) != 0)
+        fail_msg("%s: %s", name, error.text);
+}
+
+/* Ids that differ from row to row and from place to place, the same for the same arguments. */
+static inline int32_t *make_ids(int64_t count, int64_t vocabulary, uint32_t seed)
+{
+    int32_t *ids = calloc((size_t)count, sizeof *ids);
+    assert_non_null(ids);
+    for (int64_t i = 0; i < count; i++) {
+        seed = seed * 1664525U + 1013904223U;
+        ids[i] = (int32_t)((seed >> 8) % (uint32_t)vocabulary);
+    }
+    return ids;
+}
+
+static inline struct session_shape make_shape(int64_t batch, int64_t length, int64_t steps)
+{
+    return (struct session_shape){
+        .batch_size = batch,
+        .input_length = length,
+        .output_length = steps,
+        .top_p = 1,
+        .seed = 7,
+        .want_logits = true,
+    };
+}
+
 /* One whole generation in a session of its own. */
 static inline void generate(const struct opened *opened, const struct session_shape *shape,
                             const int32_t *ids, int64_t length, struct generation *out)
