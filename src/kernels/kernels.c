@@ -55,8 +55,8 @@ static const struct level levels[] = {
     {"avx512",
      runs_avx512,
      {linear_fill_avx512, pointwise_fill_avx512, attention_fill_avx512, sample_fill_avx512}},
-    {"avx512_vnni", runs_avx512_vnni, {NULL}},
-    {"avx512_bf16", runs_avx512_bf16, {NULL}},
+    {"avx512_vnni", runs_avx512_vnni, {linear_fill_avx512_vnni}},
+    {"avx512_bf16", runs_avx512_bf16, {linear_fill_avx512_bf16}},
 #endif
 };
 enum { LEVEL_COUNT = sizeof levels / sizeof levels[0] };

@@ -106,7 +106,7 @@ static void tile_i8(const struct linear_tile *tile)
             for (int64_t c = 0; c < KERNEL_PANEL; c++)
                 for (int64_t i = 0; i < 4; i++)
                     sums[c] += x[4 * k + i] * weight[(k * KERNEL_PANEL + c) * 4 + i];
-        float row_scale = *(const float *)(const void *)(x - LINEAR_LINE);
+        float row_scale = linear_row_scale(tile, r);
         float products[KERNEL_PANEL];
         for (int64_t c = 0; c < KERNEL_PANEL; c++)
             products[c] =

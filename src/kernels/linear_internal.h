@@ -75,6 +75,12 @@ struct linear_tile {
     const int32_t *panel_corrections;
 };
 
+/* i8: the scale of a row of the tile, from the line before its first word. */
+static inline float linear_row_scale(const struct linear_tile *tile, int64_t row)
+{
+    return *(const float *)(const void *)(tile->x + row * tile->x_stride - LINEAR_LINE);
+}
+
 typedef void linear_tile_function(const struct linear_tile *tile);
 
 /* An instruction set's microkernels for one type, by rows - 1, and how to drive them. */

@@ -35,4 +35,18 @@ void linear_store_avx512(const struct linear_tile *tile, const float *sums)
     }
 }
 
+void linear_dequantise_avx512(const struct linear_tile *tile, float *sums)
+{
+    for (int64_t r = 0; r < tile->rows; r++) {
+        __m512 row_scale = _mm512_set1_ps(linear_row_scale(tile, r));
+        for (int64_t c = 0; c < KERNEL_PANEL; c += 16) {
+            float *place = sums + r * KERNEL_PANEL + c;
+            __m512i correction = _mm512_loadu_si512(tile->panel_corrections + c);
+            __m512i product = _mm512_sub_epi32(_mm512_load_si512(place), correction);
+            __m512 scale = _mm512_mul_ps(row_scale, _mm512_loadu_ps(tile->panel_scales + c));
+            _mm512_store_ps(place, _mm512_mul_ps(_mm512_cvtepi32_ps(product), scale));
+        }
+    }
+}
+
 #endif
