@@ -166,6 +166,8 @@ static int prepare(struct bench *bench, struct error *error)
         code = grid_build(&bench->results, &bench->config,
                           model_architecture(bench->setup.model)->position_limit, error);
     if (code == 0)
+        code = facts_fill_system(&bench->results, error);
+    if (code == 0)
         code = setup_open_engine(&bench->setup, &bench->flags.setup, &bench->progress, error);
     if (code == 0)
         code = fill_facts(bench, error);

@@ -48,25 +48,26 @@ static json_t *environment_facts(void)
     return facts;
 }
 
-static json_t *system_block(const struct setup *setup)
+int facts_fill_system(struct results *results, struct error *error)
 {
     json_t *system = system_facts();
-    if (system == NULL)
-        return NULL;
+    results->system = system;
+    json_t *libraries = json_pack("{s:s}", "jansson", jansson_version_str());
+    if (json_object_set_new(system, "libraries", libraries) != 0 ||
+        json_object_set_new(system, "environment", environment_facts()) != 0)
+        return error_set(error, ERROR_MEMORY, "no memory for the facts of the machine");
+    return 0;
+}
+
+static bool add_engine(json_t *system, const struct setup *setup)
+{
     json_t *engine = json_pack("{s:s}", "name", setup->ops->name);
-    bool done = engine != NULL && json_object_update(engine, setup->facts) == 0;
-    done = done && json_object_set(system, "engine", engine) == 0;
     json_t *threads = json_object_get(setup->facts, "threads");
-    if (done && threads != NULL)
-        done = json_object_set(system, "threads", threads) == 0;
-    done = done && json_object_set_new(system, "libraries",
-                                       json_pack("{s:s}", "jansson", jansson_version_str())) == 0;
-    done = done && json_object_set_new(system, "environment", environment_facts()) == 0;
+    bool done = engine != NULL && json_object_update(engine, setup->facts) == 0 &&
+                json_object_set(system, "engine", engine) == 0 &&
+                (threads == NULL || json_object_set(system, "threads", threads) == 0);
     json_decref(engine);
-    if (done)
-        return system;
-    json_decref(system);
-    return NULL;
+    return done;
 }
 
 static json_t *model_block(const struct setup *setup)
@@ -96,10 +97,9 @@ int facts_fill(struct results *results, const struct setup *setup, const struct 
     results->tool = version_facts();
     results->config = config_json(config);
     results->options = options;
-    results->system = system_block(setup);
     results->model = model_block(setup);
     if (results->tool == NULL || results->config == NULL || options == NULL ||
-        results->system == NULL || results->model == NULL)
+        results->model == NULL || !add_engine(results->system, setup))
         return error_set(error, ERROR_MEMORY, "no memory for the facts of the results");
     return 0;
 }

@@ -6,8 +6,11 @@
 #include "config/config.h"
 #include "results/results.h"
 
-/* Fills tool, config, options, system and model of `results`. `options` is a new reference that
- * is given away: what is in force besides the configuration. */
+/* Fills `system` with the machine as it is before an engine binds threads and takes memory. */
+int facts_fill_system(struct results *results, struct error *error);
+
+/* Fills tool, config, options and model of `results` and adds the engine to `system`. `options`
+ * is a new reference that is given away: what is in force besides the configuration. */
 int facts_fill(struct results *results, const struct setup *setup, const struct config *config,
                json_t *options, struct error *error);
 

@@ -44,6 +44,13 @@ void progress_clear(struct progress *progress)
     progress->drawn = false;
 }
 
+/* Notices with a fraction differ in the numbers behind their colon. */
+static bool same_subject(const char *a, const char *b)
+{
+    size_t length = strcspn(a, ":");
+    return length == strcspn(b, ":") && strncmp(a, b, length) == 0;
+}
+
 void progress_notice(void *context, const char *text, double fraction)
 {
     struct progress *progress = context;
@@ -56,13 +63,13 @@ void progress_notice(void *context, const char *text, double fraction)
         char line[LINE_MAX_BYTES];
         (void)snprintf(line, sizeof line, "%s %3.0f %%", text, 100 * fmin(fraction, 1));
         draw(progress, line);
-    } else if (strncmp(progress->notice, text, sizeof progress->notice - 1) != 0) {
+    } else if (fraction >= 1 || !same_subject(progress->notice, text)) {
         (void)fprintf(stderr, "%s\n", text);
     }
     (void)snprintf(progress->notice, sizeof progress->notice, "%s", text);
 }
 
-/* ", 1m 20s left", or "" while nobody knows. */
+/* ", ETA 1m 20s", or "" while nobody knows. */
 static void describe_remaining(char out[READABLE_MAX + 16], double remaining_s)
 {
     out[0] = '\0';

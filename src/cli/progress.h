@@ -12,7 +12,7 @@
 struct progress {
     bool live;
     bool drawn;       /* the live line shows something */
-    char notice[160]; /* the last one that had a fraction: told once where lines are plain */
+    char notice[160]; /* the last one that had a fraction; plain lines tell its first and last */
     const struct results *results;
     int64_t num_runs;
     size_t cells_to_measure;

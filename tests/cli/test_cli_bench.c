@@ -187,6 +187,32 @@ static void numbers_have_points_in_every_locale(void **state)
     program_expect(&outcome, "grep -cE '[0-9],[0-9]+[,}]' locale.json", 1);
 }
 
+/* What the file says of the machine holds for the machine, not for a thread that was bound. */
+static void facts_are_the_machine_s(void **state)
+{
+    (void)state;
+    static struct outcome outcome;
+    char affinity[2][256];
+    static const char *const pins[] = {"on", "off"};
+    for (size_t i = 0; i < COUNT(pins); i++) {
+        char line[512];
+        (void)snprintf(line, sizeof line,
+                       "$T bench --model " TEST_SOURCE_DIR "/tests/golden/gpt2 --device cpu "
+                       "--force --output-file pinned --pin %s" SMALL,
+                       pins[i]);
+        program_expect(&outcome, line, 0);
+        json_t *root = load("pinned.json");
+        const json_t *system = json_object_get(root, "system");
+        const char *cpus = json_string_value(json_object_get(system, "affinity_cpus"));
+        (void)snprintf(affinity[i], sizeof affinity[i], "%s", cpus != NULL ? cpus : "");
+        assert_true(json_is_integer(json_object_get(system, "threads")));
+        const json_t *model = json_object_get(root, "model");
+        assert_string_equal(json_string_value(json_object_get(model, "weights")), "real");
+        json_decref(root);
+    }
+    assert_string_equal(affinity[0], affinity[1]);
+}
+
 /* A file that cannot grow is what a full disk looks like to a program. */
 static void full_disk_is_told(void **state)
 {
@@ -228,6 +254,7 @@ int main(void)
         cmocka_unit_test(presets_are_planned_as_specified),
         cmocka_unit_test(secrets_stay_out),
         cmocka_unit_test(numbers_have_points_in_every_locale),
+        cmocka_unit_test(facts_are_the_machine_s),
         cmocka_unit_test(full_disk_is_told),
         cmocka_unit_test(a_reader_that_leaves_loses_nothing),
     };
