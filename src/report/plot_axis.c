@@ -6,15 +6,18 @@
 
 #include "report/format.h"
 
-static const double logarithmic_ratio = 20;
+/* Beyond this ratio of the largest value to the smallest, the small ones cannot be told apart
+ * on a linear axis; colours need help sooner than places. */
+static const double logarithmic_ratio[] = {[PLOT_FIT_NICE] = 15, [PLOT_FIT_EXACT] = 8};
 
-static void add_tick(struct plot_axis *axis, double value)
+static void add_tick(struct plot_axis *axis, double value, bool major)
 {
     if (axis->tick_count == PLOT_TICKS_MAX)
         return;
     struct plot_tick *tick = &axis->ticks[axis->tick_count++];
     char label[FORMAT_MAX];
     tick->value = value;
+    tick->major = major;
     format_number(label, value);
     /* 2.00 and 0.500 are for measured values; a tick is exact. */
     snprintf(tick->label, sizeof tick->label, "%.23s", label);
@@ -39,7 +42,7 @@ static void linear_ticks(struct plot_axis *axis, enum plot_fit fit)
     }
     double first = ceil(axis->minimum / step - 1e-9);
     for (double k = first; k * step <= axis->maximum + 1e-9 * step; k++)
-        add_tick(axis, k == 0 ? 0 : k * step);
+        add_tick(axis, k == 0 ? 0 : k * step, false);
 }
 
 static void logarithmic_ticks(struct plot_axis *axis, enum plot_fit fit)
@@ -67,7 +70,7 @@ static void logarithmic_ticks(struct plot_axis *axis, enum plot_fit fit)
         for (size_t i = 0; i < (wide ? 1 : 3); i++) {
             double value = steps[i] * pow(10, exponent);
             if (value >= axis->minimum * (1 - 1e-9) && value <= axis->maximum * (1 + 1e-9))
-                add_tick(axis, value);
+                add_tick(axis, value, i == 0);
         }
     }
 }
@@ -88,7 +91,7 @@ void plot_axis_fit(struct plot_axis *axis, const double *values, size_t count, e
         axis->minimum = 0;
         axis->maximum = 1;
     }
-    axis->logarithmic = axis->maximum / positive > logarithmic_ratio;
+    axis->logarithmic = axis->maximum / positive > logarithmic_ratio[fit];
     if (axis->logarithmic) {
         axis->minimum = positive;
         logarithmic_ticks(axis, fit);

@@ -10,6 +10,7 @@ enum { PLOT_TICKS_MAX = 64 };
 
 struct plot_tick {
     double value;
+    bool major; /* a power of ten on a logarithmic axis: stays when labels must go */
     char label[24];
 };
 
@@ -21,12 +22,12 @@ struct plot_axis {
 };
 
 enum plot_fit {
-    PLOT_FIT_NICE,  /* whole ticks at both ends; from zero where linear */
-    PLOT_FIT_EXACT, /* from the smallest to the largest value */
+    PLOT_FIT_NICE,  /* for lines and points: whole ticks at both ends, from zero where linear */
+    PLOT_FIT_EXACT, /* for colours: from the smallest to the largest value */
 };
 
-/* Logarithmic when the largest value is more than 20 times the smallest positive one. Values
- * that are not finite are left out; without any the axis goes from 0 to 1. */
+/* Logarithmic when the largest value is many times the smallest positive one. Values that are not
+ * finite are left out; without any the axis goes from 0 to 1. */
 void plot_axis_fit(struct plot_axis *axis, const double *values, size_t count, enum plot_fit fit);
 
 /* Ticks at the given ascending sizes (batches, lengths); logarithmic when they are spread like

@@ -8,7 +8,7 @@
 #include "report/plot_list.h"
 #include "report/plot_mark.h"
 
-enum { LABEL_PX = 12, VALUE_PX = 11 };
+enum { LABEL_PX = 12, VALUE_PX = 11, SHARE_PX = 10 };
 
 /* Where the bars stand in a box. */
 struct slots {
@@ -20,7 +20,7 @@ struct slots {
 static struct slots slots_for(const struct analysis *analysis)
 {
     double count = (double)(analysis->batch_count * analysis->length_count);
-    double width = fmin(fmax(640 / count, 17), 64);
+    double width = fmin(fmax(640 / count, 20), 64);
     return (struct slots){analysis, width, analysis->length_count > 1 ? 14 : 0};
 }
 
@@ -99,19 +99,27 @@ static void draw_bar(struct plot_canvas *canvas, const struct plot_panel *panel,
 }
 
 static void write_value(struct plot_canvas *canvas, const struct plot_panel *panel,
-                        struct slots slots, double middle, double at, double value,
-                        const char *suffix)
+                        struct slots slots, double middle, double at, double value)
 {
-    char number[FORMAT_MAX];
     char label[FORMAT_MAX];
-    format_number(number, value);
-    snprintf(label, sizeof label, "%.32s%s", number, suffix);
+    format_number(label, value);
     double y = panel->box.top + panel->box.height * (1 - plot_axis_place(panel->y, at));
     bool upright = plot_text_width(label, VALUE_PX) + 2 > slots.width;
     plot_canvas_text(
         canvas, middle, y - (upright ? 5 : 9),
         (struct plot_font){VALUE_PX, PLOT_INK, upright ? PLOT_LEFT : PLOT_CENTER, upright ? 90 : 0},
         label);
+}
+
+/* Whole percents are narrow enough to stand level over the narrowest bar. */
+static void write_share(struct plot_canvas *canvas, const struct plot_panel *panel, double middle,
+                        double share)
+{
+    char label[16];
+    snprintf(label, sizeof label, "%.0f", 100 * share);
+    double y = panel->box.top + panel->box.height * (1 - plot_axis_place(panel->y, 100));
+    plot_canvas_text(canvas, middle, y - 8, (struct plot_font){SHARE_PX, PLOT_INK, PLOT_CENTER, 0},
+                     label);
 }
 
 /* One cell in both panels. */
@@ -138,11 +146,11 @@ static void draw_cell(struct plot_canvas *canvas, const struct plot_panel *times
         draw_bar(canvas, times, bar_left, bar_width, prefill, total, PLOT_DECODE);
         draw_bar(canvas, shares, bar_left, bar_width, 0, 100 * cell->prefill_share, PLOT_PREFILL);
         draw_bar(canvas, shares, bar_left, bar_width, 100 * cell->prefill_share, 100, PLOT_DECODE);
-        write_value(canvas, shares, slots, middle, 100, 100 * cell->prefill_share, "");
+        write_share(canvas, shares, middle, cell->prefill_share);
     } else {
         draw_bar(canvas, times, bar_left, bar_width, 0, total, PLOT_FRAME);
     }
-    write_value(canvas, times, slots, middle, total, total, "");
+    write_value(canvas, times, slots, middle, total, total);
 }
 
 static void draw_key(struct plot_page *page)
@@ -175,7 +183,7 @@ static void fit_axes(const struct analysis *analysis, struct slots slots, double
     double label = slots.width < 50 ? 48 : 22;
     double ends[] = {0, largest > 0 ? largest / (1 - label / box_height) : 1};
     plot_axis_fit(times, ends, 2, PLOT_FIT_EXACT);
-    const double percent[] = {0, 100 / (1 - 36 / 150.0)};
+    const double percent[] = {0, 112};
     plot_axis_fit(shares, percent, 2, PLOT_FIT_EXACT);
     while (shares->ticks[shares->tick_count - 1].value > 100)
         shares->tick_count--;
@@ -191,6 +199,7 @@ int plot_time_breakdown(struct plot_page *page, const struct plot_fonts *fonts, 
     page->title = "Where the time goes: prefill and decode";
     page->box_width = fmax(slots_total(slots), 300);
     page->box_height = 250;
+    page->top = 34;
     page->left = 84;
     page->bottom = label_height(slots) + 52;
     page->key_width = 96;

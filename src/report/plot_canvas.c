@@ -64,8 +64,12 @@ void plot_canvas_line(struct plot_canvas *canvas, const struct plot_point *point
                       double width, enum plot_dash dash, uint32_t rgb)
 {
     char style[96];
-    snprintf(style, sizeof style, "lines linewidth %.2f dashtype %d linecolor rgb variable", width,
-             (int)dash);
+    /* A colour from the data would start the dashes anew at every point. */
+    if (dash == PLOT_DASHED)
+        snprintf(style, sizeof style, "lines linewidth %.2f dashtype 2 linecolor rgb '#%06X'",
+                 width, rgb);
+    else
+        snprintf(style, sizeof style, "lines linewidth %.2f linecolor rgb variable", width);
     open_batch(canvas, "1:2:3", style);
     for (size_t i = 0; i < count; i++)
         text_printf(&canvas->blocks, "%.2f %.2f %u\n", points[i].x, points[i].y, rgb);

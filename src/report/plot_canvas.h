@@ -12,7 +12,7 @@
 /* Wider or higher pictures cannot be opened by much software, nor drawn by Cairo. */
 enum { PLOT_SIZE_MAX = 30000 };
 
-enum plot_dash { PLOT_SOLID = 1, PLOT_DASHED = 2 };
+enum plot_dash { PLOT_SOLID, PLOT_DASHED };
 enum plot_align { PLOT_LEFT, PLOT_CENTER, PLOT_RIGHT };
 
 struct plot_point {

@@ -14,6 +14,7 @@ static const char *const key_title = "Batch size";
 
 struct boxes {
     const char *title;
+    const char *axis;
     const char *x_title;
     const struct metric *metric;
     bool by_batch; /* one box a batch, over all lengths; else one a length, over all batches */
@@ -121,6 +122,8 @@ static int draw_boxes(struct plot_page *page, const struct boxes *boxes, size_t 
     const struct analysis *analysis = page->analysis;
     size_t count = boxes->by_batch ? analysis->batch_count : analysis->length_count;
     struct plot_axis y_axis;
+    char y_title[64];
+    snprintf(y_title, sizeof y_title, "%s (%s)", boxes->axis, unit.name);
     int code = fit_runs(&y_axis, analysis, boxes->metric, unit.per_base, error);
     for (size_t g = 0; g < analysis->group_count && code == 0; g++) {
         const struct analysis_group *group = &analysis->groups[g];
@@ -128,7 +131,7 @@ static int draw_boxes(struct plot_page *page, const struct boxes *boxes, size_t 
                                    .y = &y_axis,
                                    .title = boxes->title,
                                    .x_title = boxes->x_title,
-                                   .y_title = unit.name};
+                                   .y_title = y_title};
         double *values = calloc(group->run_count + 1, sizeof *values);
         if (values == NULL)
             return error_set(error, ERROR_MEMORY, "out of memory");
@@ -164,7 +167,7 @@ static int draw_scatter(struct plot_page *page, size_t index, struct format_unit
     struct plot_axis x_axis;
     struct plot_axis y_axis;
     char x_title[64];
-    snprintf(x_title, sizeof x_title, "Total latency (%s)", unit.name);
+    snprintf(x_title, sizeof x_title, "Latency (%s)", unit.name);
     plot_axis_fit(&x_axis, latencies, plot_value_count(analysis), PLOT_FIT_NICE);
     plot_axis_fit(&y_axis, rates, plot_value_count(analysis), PLOT_FIT_NICE);
     for (size_t g = 0; g < analysis->group_count; g++) {
@@ -173,7 +176,7 @@ static int draw_scatter(struct plot_page *page, size_t index, struct format_unit
                                    .y = &y_axis,
                                    .title = "Throughput against latency, per cell",
                                    .x_title = x_title,
-                                   .y_title = "tokens/s"};
+                                   .y_title = "Throughput (tokens/s)"};
         plot_panel_draw(&page->canvas, &panel);
         for (size_t i = 0; i < per_group; i++) {
             size_t batch = i / analysis->length_count;
@@ -213,9 +216,9 @@ static int draw_efficiency(struct plot_page *page, size_t index, struct error *e
 int plot_performance_comparison(struct plot_page *page, const struct plot_fonts *fonts,
                                 struct error *error)
 {
-    static const struct boxes latency = {"Latency of all runs, by batch size", "Batch size",
-                                         &metrics[METRIC_TOTAL_LATENCY], true};
-    static const struct boxes throughput = {"Throughput of all runs, by input length",
+    static const struct boxes latency = {"Latency of all runs, by batch size", "Latency",
+                                         "Batch size", &metrics[METRIC_TOTAL_LATENCY], true};
+    static const struct boxes throughput = {"Throughput of all runs, by input length", "Throughput",
                                             "Input length (tokens)",
                                             &metrics[METRIC_TOKENS_PER_SECOND], false};
     const struct analysis *analysis = page->analysis;
@@ -223,6 +226,7 @@ int plot_performance_comparison(struct plot_page *page, const struct plot_fonts 
     page->title = "Performance comparison";
     page->box_width = fmax(400, plot_heatmap_width(analysis));
     page->box_height = fmax(300, plot_heatmap_height(analysis));
+    page->top = 34;
     page->left = 84;
     page->bottom = 58;
     page->marks = true;

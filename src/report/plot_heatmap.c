@@ -80,6 +80,16 @@ static void draw_cell(struct plot_canvas *canvas, struct plot_rect rect,
                      (struct plot_font){VALUE_PX, plot_color_text_on(rgb), PLOT_CENTER, 0}, label);
 }
 
+static bool group_has(const struct analysis *analysis, const struct analysis_group *group,
+                      analysis_value *value)
+{
+    for (size_t i = 0; i < analysis->batch_count * analysis->length_count; i++) {
+        if (group->cells[i].run_count > 0 && isfinite(value(&group->cells[i]).mean))
+            return true;
+    }
+    return false;
+}
+
 void plot_heatmap_panel(struct plot_canvas *canvas, struct plot_rect box,
                         const struct analysis *analysis, const struct analysis_group *group,
                         analysis_value *value, double factor, const struct plot_axis *scale,
@@ -87,7 +97,12 @@ void plot_heatmap_panel(struct plot_canvas *canvas, struct plot_rect box,
 {
     double width = box.width / (double)analysis->length_count;
     double height = box.height / (double)analysis->batch_count;
-    for (size_t b = 0; b < analysis->batch_count; b++) {
+    bool any = group_has(analysis, group, value);
+    if (!any) {
+        plot_canvas_frame(canvas, box, 1, PLOT_FRAME);
+        plot_panel_empty(canvas, box);
+    }
+    for (size_t b = 0; b < analysis->batch_count && any; b++) {
         for (size_t l = 0; l < analysis->length_count; l++) {
             const struct analysis_cell *cell = analysis_cell_at(analysis, group, b, l);
             struct plot_rect rect = {box.left + (double)l * width + 0.75,
@@ -163,6 +178,7 @@ static int draw(struct plot_page *page, const struct heatmap *maps, size_t count
     page->box_width = plot_heatmap_width(page->analysis);
     /* The scale's title stands upright beside the box. */
     page->box_height = fmax(plot_heatmap_height(page->analysis), 170);
+    page->top = maps[0].title != NULL ? 34 : 12;
     page->left = 78;
     page->bottom = 56;
     page->key_width = 118;

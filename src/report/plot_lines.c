@@ -9,6 +9,7 @@
 
 struct line_panel {
     const char *title;
+    const char *axis;
     analysis_value *value;
     enum plot_unit_kind kind;
 };
@@ -115,6 +116,8 @@ static int draw_panel(struct plot_page *page, const struct line_panel *line_pane
         free(points);
         return error_set(error, ERROR_MEMORY, "out of memory");
     }
+    char y_title[64];
+    snprintf(y_title, sizeof y_title, "%s (%s)", line_panel->axis, unit.name);
     plot_axis_sizes(&x_axis, by_batch ? analysis->batches : analysis->lengths, along);
     for (size_t g = 0; g < analysis->group_count; g++) {
         struct plot_panel panel = {
@@ -123,7 +126,7 @@ static int draw_panel(struct plot_page *page, const struct line_panel *line_pane
             .y = &y_axis,
             .title = line_panel->title,
             .x_title = by_batch ? "Batch size" : "Input length (tokens)",
-            .y_title = unit.name,
+            .y_title = y_title,
         };
         plot_panel_draw(&page->canvas, &panel);
         if (!analysis_has(analysis, line_panel->value)) {
@@ -151,6 +154,7 @@ static int draw(struct plot_page *page, const struct line_panel *panels, size_t 
     plot_page_arrange(page, count, single_columns);
     page->box_width = fmin(fmax(350, 42 * (double)along), 800);
     page->box_height = 260;
+    page->top = 34;
     page->left = 82;
     page->bottom = 56;
     page->key_width = plot_page_size_key_width(key_title, sizes, lines, 350 * (double)page->rows);
@@ -166,12 +170,12 @@ int plot_batch_size_scaling(struct plot_page *page, const struct plot_fonts *fon
                             struct error *error)
 {
     static const struct line_panel panels[] = {
-        {"Total latency", analysis_latency, PLOT_TIME},
-        {"Throughput", analysis_throughput, PLOT_RATE},
-        {"Prefill time", analysis_prefill, PLOT_TIME},
-        {"Decode time per token", analysis_decode_per_token, PLOT_TIME},
-        {"Throughput per sequence", analysis_sequence_rate, PLOT_RATE},
-        {"Decode time", analysis_decode, PLOT_TIME},
+        {"Total latency", "Latency", analysis_latency, PLOT_TIME},
+        {"Throughput", "Throughput", analysis_throughput, PLOT_RATE},
+        {"Prefill time", "Time", analysis_prefill, PLOT_TIME},
+        {"Decode time per token", "Time", analysis_decode_per_token, PLOT_TIME},
+        {"Throughput per sequence", "Throughput", analysis_sequence_rate, PLOT_RATE},
+        {"Decode time", "Time", analysis_decode, PLOT_TIME},
     };
     page->title = "Scaling with the batch size";
     return draw(page, panels, 6, 3, X_BATCH, fonts, error);
@@ -181,10 +185,10 @@ int plot_input_length_scaling(struct plot_page *page, const struct plot_fonts *f
                               struct error *error)
 {
     static const struct line_panel panels[] = {
-        {"Total latency", analysis_latency, PLOT_TIME},
-        {"Prefill time", analysis_prefill, PLOT_TIME},
-        {"Throughput", analysis_throughput, PLOT_RATE},
-        {"Decode time per token", analysis_decode_per_token, PLOT_TIME},
+        {"Total latency", "Latency", analysis_latency, PLOT_TIME},
+        {"Prefill time", "Time", analysis_prefill, PLOT_TIME},
+        {"Throughput", "Throughput", analysis_throughput, PLOT_RATE},
+        {"Decode time per token", "Time", analysis_decode_per_token, PLOT_TIME},
     };
     page->title = "Scaling with the input length";
     return draw(page, panels, 4, 2, X_LENGTH, fonts, error);

@@ -13,13 +13,13 @@ static const struct mark {
 } marks[CAUSE_COUNT] = {
     [CAUSE_ABSENT] = {"", "not in this grid", 0xF2F2F2, PLOT_MUTED, 0},
     [CAUSE_PENDING] = {"not run", "not run yet", 0xF2F2F2, PLOT_MUTED, 0},
-    [CAUSE_PRODUCT] = {"limit", "skipped: batch × length above the limit", 0xB8B8B8, PLOT_INK, 5},
-    [CAUSE_POSITIONS] = {"length", "skipped: longer than the model's positions", 0x9FB7CC, PLOT_INK,
+    [CAUSE_PRODUCT] = {"limit", "skipped: batch × length above the limit", 0xA8A8A8, PLOT_INK, 5},
+    [CAUSE_POSITIONS] = {"length", "skipped: longer than the model's positions", 0x8FABC4, PLOT_INK,
                          4},
-    [CAUSE_MEMORY] = {"memory", "skipped: not enough memory", 0xC9B07C, PLOT_INK, 5},
-    [CAUSE_SKIPPED] = {"skipped", "skipped", 0xB8B8B8, PLOT_INK, 4},
-    [CAUSE_FAILED_MEMORY] = {"memory", "failed: out of memory", 0xE08A80, PLOT_ALARM, 5},
-    [CAUSE_FAILED] = {"failed", "failed while running", 0xE08A80, PLOT_ALARM, 4},
+    [CAUSE_MEMORY] = {"memory", "skipped: not enough memory", 0xBDA064, PLOT_INK, 5},
+    [CAUSE_SKIPPED] = {"skipped", "skipped", 0xA8A8A8, PLOT_INK, 4},
+    [CAUSE_FAILED_MEMORY] = {"memory", "failed: out of memory", 0xDB7B70, PLOT_ALARM, 5},
+    [CAUSE_FAILED] = {"failed", "failed while running", 0xDB7B70, PLOT_ALARM, 4},
 };
 
 enum { KEY_LINE_PX = 26, KEY_TEXT_PX = 13, WORD_PX = 12 };

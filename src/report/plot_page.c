@@ -14,7 +14,6 @@ enum {
     KEY_PX = 13,
     KEY_ENTRY_PX = 22,
     PAGE_WIDTH_MIN = 560,
-    BOX_TOP = 34,   /* room for a panel's title */
     BOX_RIGHT = 16, /* room between a box and what follows */
 };
 
@@ -31,7 +30,7 @@ static double cell_width(const struct plot_page *page)
 
 static double cell_height(const struct plot_page *page)
 {
-    return BOX_TOP + page->box_height + page->bottom;
+    return page->top + page->box_height + page->bottom;
 }
 
 void plot_page_arrange(struct plot_page *page, size_t panel_count, size_t single_columns)
@@ -44,7 +43,7 @@ void plot_page_arrange(struct plot_page *page, size_t panel_count, size_t single
 struct plot_rect plot_page_box(const struct plot_page *page, size_t column, size_t row)
 {
     return (struct plot_rect){page->content_left + (double)column * cell_width(page) + page->left,
-                              page->head_height + (double)row * cell_height(page) + BOX_TOP,
+                              page->head_height + (double)row * cell_height(page) + page->top,
                               page->box_width, page->box_height};
 }
 
@@ -150,19 +149,38 @@ double plot_page_size_key_width(const char *title, const int64_t *sizes, size_t 
     return fmax(columns, plot_text_width(title, KEY_PX)) + 24;
 }
 
+/* A size that no group measured has no line to explain. */
+static bool size_is_used(const struct analysis *analysis, const int64_t *sizes, size_t index)
+{
+    bool of_batch = sizes == analysis->batches;
+    for (size_t g = 0; g < analysis->group_count; g++) {
+        for (size_t i = 0; i < analysis->batch_count * analysis->length_count; i++) {
+            const struct analysis_cell *cell = &analysis->groups[g].cells[i];
+            int64_t size = of_batch ? cell->batch_size : cell->input_length;
+            if (size == sizes[index] && analysis_cell_has_values(cell))
+                return true;
+        }
+    }
+    return false;
+}
+
 void plot_page_size_key(struct plot_page *page, const char *title, const int64_t *sizes,
                         size_t count, bool with_lines)
 {
+    size_t shown = 0;
     struct plot_canvas *canvas = &page->canvas;
-    double top = page->head_height + BOX_TOP;
+    double top = page->head_height + page->top;
     double left = plot_page_key_left(page) + 6;
     size_t columns = key_columns(count, (double)page->rows * cell_height(page));
     size_t lines = (count + columns - 1) / columns;
     plot_canvas_text(canvas, left, top + 8, (struct plot_font){KEY_PX, PLOT_INK, PLOT_LEFT, 0},
                      title);
     for (size_t i = 0; i < count; i++) {
-        double x = left + (double)(i / lines) * key_column_width(count, sizes);
-        double y = top + 34 + (double)(i % lines) * KEY_ENTRY_PX;
+        if (!size_is_used(page->analysis, sizes, i))
+            continue;
+        double x = left + (double)(shown / lines) * key_column_width(count, sizes);
+        double y = top + 34 + (double)(shown % lines) * KEY_ENTRY_PX;
+        shown++;
         uint32_t rgb = plot_color_series(i, count);
         char label[32];
         snprintf(label, sizeof label, "%lld", (long long)sizes[i]);

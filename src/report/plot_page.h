@@ -16,7 +16,7 @@ struct plot_page {
     const char *title;
     size_t columns, rows;
     double box_width, box_height; /* of one panel's plotting area */
-    double left, bottom;          /* room beside a box for ticks and titles */
+    double left, top, bottom;     /* room beside a box for ticks and titles */
     double key_width;             /* of the strip at the right, 0 for none */
     bool marks;                   /* explain marks at the foot */
     /* Set by plot_page_open. */
@@ -40,7 +40,8 @@ void plot_page_arrange(struct plot_page *page, size_t panel_count, size_t single
 /* Where the strip for keys begins. */
 double plot_page_key_left(const struct plot_page *page);
 
-/* A key of the sizes (batches or lengths) that lines and points stand for. */
+/* A key of the sizes that lines and points stand for: `sizes` is the analysis' batches or its
+ * lengths. */
 void plot_page_size_key(struct plot_page *page, const char *title, const int64_t *sizes,
                         size_t count, bool with_lines);
 double plot_page_size_key_width(const char *title, const int64_t *sizes, size_t count,

@@ -38,35 +38,79 @@ static void draw_grid(struct plot_canvas *canvas, const struct plot_panel *panel
     }
 }
 
-/* Labels from left to right, leaving out those that would touch the one before. */
-static void label_x(struct plot_canvas *canvas, const struct plot_panel *panel)
+/* Which ticks have a label: all, or only the majors, or every stride-th. */
+struct choice {
+    bool majors;
+    size_t stride;
+};
+
+static bool is_chosen(const struct plot_axis *axis, struct choice choice, size_t index)
+{
+    return choice.majors ? axis->ticks[index].major : index % choice.stride == 0;
+}
+
+/* Room that a label takes along its axis. */
+static double extent(const struct plot_tick *tick, bool horizontal)
+{
+    return horizontal ? plot_text_width(tick->label, TICK_PX) + 6 : TICK_PX + 4;
+}
+
+static bool fits(const struct plot_axis *axis, struct choice choice, double length, bool horizontal)
 {
     double free_from = -INFINITY;
+    size_t chosen = 0;
+    for (size_t i = 0; i < axis->tick_count; i++) {
+        double half = extent(&axis->ticks[i], horizontal) / 2;
+        double place = plot_axis_place(axis, axis->ticks[i].value) * length;
+        if (!is_chosen(axis, choice, i))
+            continue;
+        if (place - half < free_from)
+            return false;
+        free_from = place + half;
+        chosen++;
+    }
+    return chosen >= 2 || !choice.majors;
+}
+
+/* The fullest choice of labels that do not touch. */
+static struct choice choose_labels(const struct plot_axis *axis, double length, bool horizontal)
+{
+    struct choice choice = {false, 1};
+    if (fits(axis, choice, length, horizontal))
+        return choice;
+    choice.majors = true;
+    if (fits(axis, choice, length, horizontal))
+        return choice;
+    choice.majors = false;
+    while (choice.stride < axis->tick_count && !fits(axis, choice, length, horizontal))
+        choice.stride++;
+    return choice;
+}
+
+static void label_x(struct plot_canvas *canvas, const struct plot_panel *panel)
+{
+    struct choice choice = choose_labels(panel->x, panel->box.width, true);
     for (size_t i = 0; i < panel->x->tick_count; i++) {
         const struct plot_tick *tick = &panel->x->ticks[i];
-        double x = x_of(panel, plot_axis_place(panel->x, tick->value));
-        double half = plot_text_width(tick->label, TICK_PX) / 2;
-        if (x - half < free_from)
-            continue;
-        free_from = x + half + 5;
-        plot_canvas_text(canvas, x, panel->box.top + panel->box.height + 14,
-                         (struct plot_font){TICK_PX, PLOT_INK, PLOT_CENTER, 0}, tick->label);
+        if (is_chosen(panel->x, choice, i))
+            plot_canvas_text(canvas, x_of(panel, plot_axis_place(panel->x, tick->value)),
+                             panel->box.top + panel->box.height + 14,
+                             (struct plot_font){TICK_PX, PLOT_INK, PLOT_CENTER, 0}, tick->label);
     }
 }
 
 /* Returns the width of the widest label. */
 static double label_y(struct plot_canvas *canvas, const struct plot_panel *panel)
 {
-    double free_below = INFINITY;
+    struct choice choice = choose_labels(panel->y, panel->box.height, false);
     double widest = 0;
     for (size_t i = 0; i < panel->y->tick_count; i++) {
         const struct plot_tick *tick = &panel->y->ticks[i];
-        double y = y_of(panel, plot_axis_place(panel->y, tick->value));
-        if (y > free_below)
+        if (!is_chosen(panel->y, choice, i))
             continue;
-        free_below = y - TICK_PX - 3;
         widest = fmax(widest, plot_text_width(tick->label, TICK_PX));
-        plot_canvas_text(canvas, panel->box.left - 7, y,
+        plot_canvas_text(canvas, panel->box.left - 7,
+                         y_of(panel, plot_axis_place(panel->y, tick->value)),
                          (struct plot_font){TICK_PX, PLOT_INK, PLOT_RIGHT, 0}, tick->label);
     }
     return widest;

@@ -68,6 +68,21 @@ static void draw_trend(struct plot_canvas *canvas, const struct plot_panel *pane
     plot_canvas_text(canvas, at.x, at.y, (struct plot_font){NOTE_PX, PLOT_INK, PLOT_LEFT, 0}, note);
 }
 
+/* The x axis covers the cells that some group has values of. */
+static void fit_tokens(struct plot_axis *axis, const struct analysis *analysis,
+                       const double *tokens, const double *values)
+{
+    size_t per_group = analysis->batch_count * analysis->length_count;
+    double ends[] = {NAN, NAN};
+    for (size_t i = 0; i < plot_value_count(analysis); i++) {
+        if (!(values[i] > 0))
+            continue;
+        ends[0] = fmin(ends[0], tokens[i % per_group]);
+        ends[1] = fmax(ends[1], tokens[i % per_group]);
+    }
+    plot_axis_fit(axis, ends, 2, PLOT_FIT_NICE);
+}
+
 static int draw_panel(struct plot_page *page, const struct trend_panel *trend_panel, size_t index,
                       const double *tokens, struct error *error)
 {
@@ -88,7 +103,7 @@ static int draw_panel(struct plot_page *page, const struct trend_panel *trend_pa
         y_axis.maximum *= pow(y_axis.maximum / y_axis.minimum, 0.13);
     else
         y_axis.maximum += 0.13 * (y_axis.maximum - y_axis.minimum);
-    plot_axis_fit(&x_axis, tokens, per_group, PLOT_FIT_NICE);
+    fit_tokens(&x_axis, analysis, tokens, values);
     for (size_t g = 0; g < analysis->group_count; g++) {
         struct plot_panel panel = {.box = plot_page_panel_box(page, index, g),
                                    .x = &x_axis,
@@ -127,6 +142,7 @@ int plot_time_vs_batched_tokens(struct plot_page *page, const struct plot_fonts 
     page->title = "Time against batched tokens";
     page->box_width = 460;
     page->box_height = 340;
+    page->top = 34;
     page->left = 84;
     page->bottom = 58;
     plot_page_arrange(page, 2, 2);
