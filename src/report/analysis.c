@@ -1,5 +1,5 @@
-/* Sorts the runs and cells of all files into groups and computes every cell's statistics.
- * What the numbers mean (knees, exponents) is analysis_scaling.c. */
+/* Sorts the runs and cells of all files into groups. What a cell then says is analysis_cells.c,
+ * what cells say together analysis_scaling.c. */
 #include "report/analysis.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
+#include "report/analysis_internal.h"
 
 static int out_of_memory(struct error *error)
 {
@@ -30,18 +30,6 @@ static size_t sort_unique(int64_t *values, size_t count)
             values[kept++] = values[i];
     }
     return kept;
-}
-
-static size_t index_of(const int64_t *values, size_t count, int64_t value)
-{
-    const int64_t *found = bsearch(&value, values, count, sizeof *values, compare_integers);
-    return (size_t)(found - values);
-}
-
-static size_t cell_index(const struct analysis *analysis, int64_t batch_size, int64_t input_length)
-{
-    return index_of(analysis->batches, analysis->batch_count, batch_size) * analysis->length_count +
-           index_of(analysis->lengths, analysis->length_count, input_length);
 }
 
 static int collect_axes(struct analysis *analysis, struct error *error)
@@ -77,19 +65,12 @@ static int collect_axes(struct analysis *analysis, struct error *error)
     return 0;
 }
 
-static bool is_of_group(const struct analysis_group *group, const char *model_name,
-                        const char *device, const char *dtype)
-{
-    return strcmp(group->model_name, model_name) == 0 && strcmp(group->device, device) == 0 &&
-           strcmp(group->dtype, dtype) == 0;
-}
-
 static struct analysis_group *find_group(struct analysis *analysis, const char *model_name,
                                          const char *device, const char *dtype)
 {
     for (size_t g = 0; g < analysis->group_count; g++) {
         struct analysis_group *group = &analysis->groups[g];
-        if (is_of_group(group, model_name, device, dtype))
+        if (analysis_group_is(group, model_name, device, dtype))
             return group;
     }
     return NULL;
@@ -133,11 +114,6 @@ static const char *block_string(const json_t *block, const char *key, const char
     return value != NULL ? value : otherwise;
 }
 
-static bool cell_is_named(const struct cell_record *cell)
-{
-    return cell->model_name[0] != '\0' || cell->device[0] != '\0' || cell->dtype[0] != '\0';
-}
-
 /* A file whose cells were all skipped has no run that names its group. */
 static int add_groups_of_file(struct analysis *analysis, const struct results *file,
                               struct error *error)
@@ -150,7 +126,7 @@ static int add_groups_of_file(struct analysis *analysis, const struct results *f
     }
     for (size_t i = 0; i < file->cell_count && code == 0; i++) {
         const struct cell_record *cell = &file->cells[i];
-        if (!cell_is_named(cell))
+        if (!analysis_record_is_named(cell))
             continue;
         named = true;
         code = add_group(analysis, file, cell->model_name, cell->device, cell->dtype, error);
@@ -162,63 +138,6 @@ static int add_groups_of_file(struct analysis *analysis, const struct results *f
     return add_group(analysis, file, block_string(file->model, "name", "unknown model"),
                      block_string(engine, "device", asked), block_string(file->model, "dtype", ""),
                      error);
-}
-
-/* Which status wins when several files speak of the same cell. */
-static int status_weight(enum cell_status status)
-{
-    static const int weights[] = {
-        [CELL_PENDING] = 0, [CELL_SKIPPED] = 1,  [CELL_FAILED] = 2,
-        [CELL_PARTIAL] = 3, [CELL_MEASURED] = 4,
-    };
-    return weights[status];
-}
-
-static void set_status(struct analysis_cell *cell, enum cell_status status, const char *reason)
-{
-    if (cell->present && status_weight(cell->status) >= status_weight(status))
-        return;
-    cell->present = true;
-    cell->status = status;
-    cell->reason = reason;
-}
-
-static bool file_has_group(const struct results *file, const struct analysis_group *group)
-{
-    for (size_t i = 0; i < file->run_count; i++) {
-        const struct run_record *run = &file->runs[i];
-        if (is_of_group(group, run->model_name, run->device, run->dtype))
-            return true;
-    }
-    return file->run_count == 0 && group->file == file;
-}
-
-/* A cell record that names no model holds for every group of its file; what it says of being
- * measured then only holds where there are runs. */
-static void set_statuses(struct analysis *analysis, struct analysis_group *group)
-{
-    for (size_t f = 0; f < analysis->file_count; f++) {
-        const struct results *file = analysis->files[f];
-        bool has_group = file_has_group(file, group);
-        for (size_t i = 0; i < file->cell_count; i++) {
-            const struct cell_record *record = &file->cells[i];
-            bool meant = cell_is_named(record)
-                             ? is_of_group(group, record->model_name, record->device, record->dtype)
-                             : has_group;
-            if (!meant)
-                continue;
-            struct analysis_cell *cell =
-                &group->cells[cell_index(analysis, record->batch_size, record->input_length)];
-            bool measured = record->status == CELL_MEASURED || record->status == CELL_PARTIAL;
-            if (!measured || cell->run_count > 0)
-                set_status(cell, record->status, record->reason);
-        }
-    }
-    for (size_t i = 0; i < analysis->batch_count * analysis->length_count; i++) {
-        struct analysis_cell *cell = &group->cells[i];
-        if (cell->run_count > 0 && (!cell->present || cell->status == CELL_PENDING))
-            set_status(cell, CELL_PARTIAL, "");
-    }
 }
 
 /* Rates follow from batch, lengths and times, whatever the file says of them. */
@@ -247,7 +166,8 @@ static int collect_runs(struct analysis *analysis, struct error *error)
                 struct analysis_group *group =
                     find_group(analysis, run->model_name, run->device, run->dtype);
                 struct analysis_cell *cell =
-                    &group->cells[cell_index(analysis, run->batch_size, run->input_length)];
+                    &group
+                         ->cells[analysis_cell_index(analysis, run->batch_size, run->input_length)];
                 if (pass == 0)
                     group->run_count++;
                 else
@@ -274,82 +194,6 @@ static int collect_runs(struct analysis *analysis, struct error *error)
     return 0;
 }
 
-static struct stats_summary summarise(const struct run_record *runs, size_t count,
-                                      const struct metric *metric, bool per_sequence,
-                                      double *scratch)
-{
-    double *values = scratch;
-    for (size_t i = 0; i < count; i++) {
-        values[i] = metric_value(metric, &runs[i]);
-        if (per_sequence)
-            values[i] /= (double)runs[i].batch_size;
-        if (!isfinite(values[i]))
-            values[i] = NAN;
-    }
-    return stats_summarise(values, count, scratch + count);
-}
-
-static void summarise_cells(struct analysis *analysis, struct analysis_group *group,
-                            double *scratch)
-{
-    for (size_t i = 0; i < analysis->batch_count * analysis->length_count; i++) {
-        struct analysis_cell *cell = &group->cells[i];
-        if (cell->status == CELL_FAILED)
-            cell->run_count = 0;
-        for (size_t m = 0; m < METRIC_COUNT; m++)
-            cell->metrics[m] = summarise(cell->runs, cell->run_count, &metrics[m], false, scratch);
-        cell->sequence_rate = summarise(cell->runs, cell->run_count,
-                                        &metrics[METRIC_TOKENS_PER_SECOND], true, scratch);
-        cell->prefill_share =
-            cell->metrics[METRIC_PREFILL_TIME].mean / cell->metrics[METRIC_TOTAL_LATENCY].mean;
-        if (cell->present) {
-            group->cell_count++;
-            group->status_count[cell->status]++;
-        }
-    }
-    for (size_t m = 0; m < METRIC_COUNT; m++)
-        group->totals[m] = summarise(group->runs, group->run_count, &metrics[m], false, scratch);
-    for (size_t i = 0; i < group->run_count; i++) {
-        if (isfinite(group->runs[i].total_latency))
-            group->measured_s += group->runs[i].total_latency;
-    }
-}
-
-static void compute_efficiency(struct analysis *analysis, struct analysis_group *group)
-{
-    for (size_t l = 0; l < analysis->length_count; l++) {
-        const struct analysis_cell *base = NULL;
-        for (size_t b = 0; b < analysis->batch_count; b++) {
-            struct analysis_cell *cell = &group->cells[b * analysis->length_count + l];
-            double rate = cell->metrics[METRIC_TOKENS_PER_SECOND].mean;
-            if (base == NULL && rate > 0)
-                base = cell;
-            cell->efficiency = NAN;
-            if (base != NULL)
-                cell->efficiency = rate / ((double)cell->batch_size / (double)base->batch_size *
-                                           base->metrics[METRIC_TOKENS_PER_SECOND].mean);
-        }
-    }
-}
-
-static void find_extremes(const struct analysis *analysis, struct analysis_group *group)
-{
-    for (size_t i = 0; i < analysis->batch_count * analysis->length_count; i++) {
-        const struct analysis_cell *cell = &group->cells[i];
-        if (!analysis_cell_has_values(cell))
-            continue;
-        double latency = analysis_latency(cell).mean;
-        double rate = analysis_throughput(cell).mean;
-        const struct analysis_cell *best = group->best_throughput;
-        if (rate > 0 && (best == NULL || rate > analysis_throughput(best).mean))
-            group->best_throughput = cell;
-        if (group->best_latency == NULL || latency < analysis_latency(group->best_latency).mean)
-            group->best_latency = cell;
-        if (group->worst_latency == NULL || latency > analysis_latency(group->worst_latency).mean)
-            group->worst_latency = cell;
-    }
-}
-
 int analysis_build(struct analysis *analysis, const struct results *const *files, size_t count,
                    struct error *error)
 {
@@ -374,10 +218,7 @@ int analysis_build(struct analysis *analysis, const struct results *const *files
     }
     for (size_t g = 0; g < analysis->group_count; g++) {
         struct analysis_group *group = &analysis->groups[g];
-        set_statuses(analysis, group);
-        summarise_cells(analysis, group, scratch);
-        compute_efficiency(analysis, group);
-        find_extremes(analysis, group);
+        analysis_fill_cells(analysis, group, scratch);
     }
     free(scratch);
     return 0;

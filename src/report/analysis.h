@@ -33,6 +33,7 @@ struct analysis_group {
     char device[RECORD_DEVICE_MAX];
     char dtype[RECORD_DTYPE_MAX];
     const struct results *file;  /* the first file that speaks of this group */
+    size_t file_count;           /* files with runs of it */
     struct analysis_cell *cells; /* [batch_count][length_count] of the analysis */
     struct run_record *runs;     /* sorted by cell; rates recomputed */
     size_t run_count;

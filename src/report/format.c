@@ -67,8 +67,8 @@ void format_mean_std(char out[FORMAT_MAX], double mean, double std)
     /* Three digits of the mean, up to two more where the spread would be lost. */
     int decimals = decimals_for(mean, 3);
     int wanted = decimals_for(std, 1);
-    if (std > 0 && wanted > decimals)
-        decimals = wanted < decimals + 2 ? wanted : decimals + 2;
+    if (std > 0 && wanted > decimals && wanted <= decimals + 2)
+        decimals = wanted;
     snprintf(out, FORMAT_MAX, "%.*f ± %.*f", decimals, mean, decimals, std);
 }
 

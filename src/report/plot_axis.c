@@ -10,6 +10,9 @@
  * on a linear axis; colours need help sooner than places. */
 static const double logarithmic_ratio[] = {[PLOT_FIT_NICE] = 15, [PLOT_FIT_EXACT] = 8};
 
+/* Between the outermost points and the frame. */
+static const double headroom = 1.04;
+
 static void add_tick(struct plot_axis *axis, double value, bool major)
 {
     if (axis->tick_count == PLOT_TICKS_MAX)
@@ -38,7 +41,7 @@ static void linear_ticks(struct plot_axis *axis, enum plot_fit fit)
     double step = nice_step((axis->maximum - axis->minimum) / 6);
     if (fit == PLOT_FIT_NICE) {
         axis->minimum = step * floor(axis->minimum / step + 1e-9);
-        axis->maximum = step * ceil(axis->maximum / step - 1e-9);
+        axis->maximum = step * ceil(headroom * axis->maximum / step - 1e-9);
     }
     double first = ceil(axis->minimum / step - 1e-9);
     for (double k = first; k * step <= axis->maximum + 1e-9 * step; k++)
@@ -49,16 +52,16 @@ static void logarithmic_ticks(struct plot_axis *axis, enum plot_fit fit)
 {
     static const double steps[] = {1, 2, 5};
     bool wide = axis->maximum / axis->minimum > 3000;
-    double lowest = floor(log10(axis->minimum));
-    double highest = ceil(log10(axis->maximum));
+    double lowest = floor(log10(axis->minimum / headroom));
+    double highest = ceil(log10(axis->maximum * headroom));
     double low = pow(10, lowest);
     double high = pow(10, highest);
     for (double exponent = lowest; exponent <= highest; exponent++) {
         for (size_t i = 0; i < 3; i++) {
             double value = steps[i] * pow(10, exponent);
-            if (value <= axis->minimum * (1 + 1e-9))
+            if (value * headroom <= axis->minimum)
                 low = fmax(low, value);
-            if (value >= axis->maximum * (1 - 1e-9))
+            if (value >= axis->maximum * headroom)
                 high = fmin(high, value);
         }
     }

@@ -218,7 +218,7 @@ int plot_time_breakdown(struct plot_page *page, const struct plot_fonts *fonts, 
                                    .y_title = y_title};
         struct plot_panel shares = {.box = plot_page_panel_box(page, 1, g),
                                     .y = &share_axis,
-                                    .title = "Share of the prefill",
+                                    .title = "Share of the prefill (percent over each bar)",
                                     .y_title = "Share of the total (%)"};
         plot_panel_draw(&page->canvas, &times);
         plot_panel_draw(&page->canvas, &shares);

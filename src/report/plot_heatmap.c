@@ -147,6 +147,17 @@ static void draw_scale(struct plot_canvas *canvas, struct plot_rect bar,
                      (struct plot_font){AXIS_PX, PLOT_INK, PLOT_CENTER, 90}, title);
 }
 
+static bool all_alike(const double *values, size_t count)
+{
+    double first = NAN;
+    for (size_t i = 0; i < count; i++) {
+        if (isfinite(values[i]) && isfinite(first) && values[i] != first)
+            return false;
+        first = isfinite(values[i]) ? values[i] : first;
+    }
+    return true;
+}
+
 static int draw_row(struct plot_page *page, const struct heatmap *map, size_t row,
                     struct error *error)
 {
@@ -157,10 +168,13 @@ static int draw_row(struct plot_page *page, const struct heatmap *map, size_t ro
     if (values == NULL)
         return error_set(error, ERROR_MEMORY, "out of memory");
     plot_axis_fit(&scale, values, plot_value_count(analysis), PLOT_FIT_EXACT);
+    bool is_constant = all_alike(values, plot_value_count(analysis));
     free(values);
     for (size_t g = 0; g < analysis->group_count; g++)
         plot_heatmap_panel(&page->canvas, plot_page_panel_box(page, row, g), analysis,
                            &analysis->groups[g], map->value, unit.per_base, &scale, map->title);
+    if (is_constant)
+        return 0; /* a scale of one value explains nothing */
     char title[128];
     snprintf(title, sizeof title, "%s (%s)%s", map->scale_title, unit.name,
              scale.logarithmic ? ", log scale" : "");

@@ -102,7 +102,8 @@ static int draw_or_tell(const struct analysis *analysis, const char *folder, siz
     if (path == NULL)
         return error_set(error, ERROR_MEMORY, "%s: out of memory", plots[index].file_name);
     if (!has_data(analysis, &plots[index])) {
-        tell_missing(&plots[index], options);
+        if (analysis_has(analysis, analysis_latency))
+            tell_missing(&plots[index], options);
     } else {
         code = draw_one(analysis, &plots[index], path, fonts, options, error);
         *drawn = code == 0;
@@ -119,7 +120,9 @@ int plot_list_draw(const struct analysis *analysis, const char *folder,
 {
     struct plot_fonts *fonts = plot_fonts_open();
     int result = 0;
-    bool told = false;
+    bool told = !analysis_has(analysis, analysis_latency);
+    if (told)
+        notice(options, "no pictures: no cell was measured");
     for (size_t i = 0; i < PLOT_COUNT; i++) {
         struct error problem = {0};
         drawn[i] = false;

@@ -10,12 +10,12 @@
 #include "report/plot_list.h"
 #include "report/report_text.h"
 
-static void notice(const struct report_options *options, const char *format, const char *path)
+static void notice(const struct report_options *options, const char *what, const char *path)
 {
     struct text line = {0};
     if (options->notice == NULL)
         return;
-    text_printf(&line, format, path);
+    text_printf(&line, "%s: %s", what, path);
     options->notice(options->notice_context, text_string(&line));
     text_free(&line);
 }
@@ -50,9 +50,9 @@ static int write_all(const struct analysis *analysis, const struct report_option
     int code = write_text(analysis, options->report_only ? NULL : drawn, report_path, error);
     if (code < 0)
         return code;
-    notice(options, "report: %s", report_path);
+    notice(options, "report", report_path);
     if (drawn_count > 0)
-        notice(options, "pictures: %s", plots_path);
+        notice(options, "pictures", plots_path);
     if (plot_error.code < 0)
         return error_set(error, plot_error.code, "%s", plot_error.text);
     return 0;

@@ -152,23 +152,24 @@ static void say_gaps(struct text *out, const struct analysis *analysis,
                      const struct analysis_group *group)
 {
     static const char *const advice[CAUSE_COUNT] = {
-        [CAUSE_PENDING] = "were not run: start the measurement again to fill them",
-        [CAUSE_PRODUCT] = "were skipped by the limit on batch × length: raise "
+        [CAUSE_PENDING] = "not run yet: start the measurement again to fill them",
+        [CAUSE_PRODUCT] = "skipped by the limit on batch × length: raise "
                           "--max-batch-input-product to measure them",
-        [CAUSE_POSITIONS] = "were skipped as longer than the model's positions: shorten the "
+        [CAUSE_POSITIONS] = "skipped as longer than the model's positions: shorten the "
                             "prompts, or raise --max-positions where the model allows it",
-        [CAUSE_MEMORY] = "were skipped for lack of memory: a smaller --dtype or a machine with "
+        [CAUSE_MEMORY] = "skipped for lack of memory: a smaller --dtype or a machine with "
                          "more memory would hold them",
-        [CAUSE_FAILED_MEMORY] = "ran out of memory: lower the batch or the length, or take a "
-                                "smaller --dtype",
-        [CAUSE_FAILED] = "failed: see their reasons in the table of all cells",
+        [CAUSE_FAILED_MEMORY] =
+            "out of memory while running: lower the batch or the length, or take a "
+            "smaller --dtype",
+        [CAUSE_FAILED] = "failed while running: the reasons are in the table of all cells",
     };
     size_t counts[CAUSE_COUNT] = {0};
     for (size_t i = 0; i < analysis->batch_count * analysis->length_count; i++)
         counts[analysis_cell_cause(&group->cells[i])]++;
     for (int cause = 0; cause < CAUSE_COUNT; cause++) {
         if (counts[cause] > 0 && advice[cause] != NULL)
-            text_printf(out, "- **Not measured:** %zu cell%s %s.\n", counts[cause],
+            text_printf(out, "- **Not measured:** %zu cell%s, %s.\n", counts[cause],
                         counts[cause] == 1 ? "" : "s", advice[cause]);
     }
 }

@@ -130,7 +130,7 @@ static void say_decode(struct text *out, int64_t batch, const struct length_scal
     char to[FORMAT_MAX];
     format_duration(from, analysis_decode_per_token(scaling->first).mean);
     format_duration(to, analysis_decode_per_token(scaling->last).mean);
-    double change = 100 * (scaling->growth - 1);
+    double change = round(100 * (scaling->growth - 1)) + 0.0; /* no "-0" */
     text_printf(out,
                 "- At batch %lld, a decode step takes %s at length %lld and %s at length %lld "
                 "(%+.0f %%): ",

@@ -8,7 +8,6 @@
 
 static void warn_of_origin(struct text *out, const struct results *file)
 {
-    const char *weights = json_string_value(json_object_get(file->model, "weights"));
     if (file->origin == RESULTS_PYTHON_SUITE) {
         text_append(out, "- ");
         markdown_escape(out, file->source_path != NULL ? file->source_path : "The file");
@@ -23,15 +22,39 @@ static void warn_of_origin(struct text *out, const struct results *file)
         text_append(out, " is a CSV file: it holds runs only, so skipped and failed cells, model "
                          "and system are not known here. The JSON file beside it has them.\n");
     }
-    if (weights != NULL && strcmp(weights, "random") == 0) {
-        text_append(out, "- The weights of ");
-        markdown_escape(out, json_string_value(json_object_get(file->model, "name")) != NULL
-                                 ? json_string_value(json_object_get(file->model, "name"))
-                                 : "the model");
+}
+
+static bool has_random_weights(const struct results *file)
+{
+    const char *weights = json_string_value(json_object_get(file->model, "weights"));
+    return weights != NULL && strcmp(weights, "random") == 0;
+}
+
+static const char *model_name(const struct results *file)
+{
+    const char *name = json_string_value(json_object_get(file->model, "name"));
+    return name != NULL ? name : "the model";
+}
+
+/* One sentence for all models, each named once. */
+static void warn_of_weights(struct text *out, const struct analysis *analysis)
+{
+    size_t named = 0;
+    for (size_t f = 0; f < analysis->file_count; f++) {
+        const struct results *file = analysis->files[f];
+        bool before = !has_random_weights(file);
+        for (size_t k = 0; k < f && !before; k++)
+            before = has_random_weights(analysis->files[k]) &&
+                     strcmp(model_name(analysis->files[k]), model_name(file)) == 0;
+        if (before)
+            continue;
+        text_append(out, named++ == 0 ? "- The weights of " : ", ");
+        markdown_escape(out, model_name(file));
+    }
+    if (named > 0)
         text_append(out, " are random numbers. The time of a dense model does not depend on their "
                          "values; a mixture of experts routes by them, so its times may differ "
                          "with real weights.\n");
-    }
 }
 
 /* Runs of one group that did not do the same work cannot be averaged without a word. */
@@ -67,6 +90,18 @@ static void warn_of_mixture(struct text *out, const struct analysis_group *group
     }
 }
 
+static void warn_of_merge(struct text *out, const struct analysis_group *group)
+{
+    if (group->file_count < 2)
+        return;
+    text_append(out, "- ");
+    report_group_name(out, group);
+    text_printf(out,
+                " is in %zu files: its runs are put together, so a cell may average over "
+                "different machines or settings.\n",
+                group->file_count);
+}
+
 static void warn_of_gaps(struct text *out, const struct analysis_group *group)
 {
     static const struct {
@@ -92,7 +127,9 @@ void report_warnings(struct text *out, const struct analysis *analysis)
     struct text warnings = {0};
     for (size_t f = 0; f < analysis->file_count; f++)
         warn_of_origin(&warnings, analysis->files[f]);
+    warn_of_weights(&warnings, analysis);
     for (size_t g = 0; g < analysis->group_count; g++) {
+        warn_of_merge(&warnings, &analysis->groups[g]);
         warn_of_mixture(&warnings, &analysis->groups[g]);
         warn_of_gaps(&warnings, &analysis->groups[g]);
     }
