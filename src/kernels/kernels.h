@@ -140,8 +140,8 @@ size_t kernel_value_bytes(enum kernel_type type, int64_t capacity, int64_t head_
 size_t kernel_attention_workspace_floats(int64_t position_count, int64_t group, int64_t head_dim);
 size_t kernel_sample_workspace_words(int64_t count);
 
-/* The tables from the highest this CPU runs down to "c". `isa` NULL or "auto": the highest;
- * NULL is returned when that one is unknown or cannot run here. */
+/* The tables from the highest this CPU runs down to "c". `isa` NULL or "auto": the highest that
+ * is fast here; NULL is returned when that one is unknown or cannot run here. */
 const struct kernels *kernels_choose(const char *isa);
 
 /* Names of the tables that are built, highest first, and whether this CPU runs them. */

@@ -1,5 +1,5 @@
-/* bfloat16 tiles without bf16 instructions: a lane's two weights and two activations are widened
- * in registers, the even one by a shift, the odd one by a mask. 12 rows leave room for them. */
+/* bfloat16 tiles without bf16 instructions: a lane's two weights are widened in registers,
+ * the even one by a shift, the odd one by a mask. 12 rows leave room for them. */
 #if defined(__x86_64__)
 #include "kernels/linear_avx512.h"
 
@@ -34,9 +34,8 @@ static inline __attribute__((always_inline)) void tile_bf16(const struct linear_
 #pragma GCC unroll 14
         for (int r = 0; r < rows; r++) {
             const char *word = x[r / 3] + r % 3 * stride;
-            __m512i pair = _mm512_set1_epi32(*(const int32_t *)(const void *)word);
-            __m512 even = _mm512_castsi512_ps(_mm512_slli_epi32(pair, 16));
-            __m512 odd = _mm512_castsi512_ps(_mm512_and_si512(pair, odd_mask));
+            __m512 even = _mm512_set1_ps(*(const float *)(const void *)word);
+            __m512 odd = _mm512_set1_ps(*(const float *)(const void *)(word + 4));
             sums[r][0] = _mm512_fmadd_ps(even, low_even, sums[r][0]);
             sums[r][1] = _mm512_fmadd_ps(even, high_even, sums[r][1]);
             sums[r][0] = _mm512_fmadd_ps(odd, low_odd, sums[r][0]);
@@ -44,7 +43,7 @@ static inline __attribute__((always_inline)) void tile_bf16(const struct linear_
         }
 #pragma GCC unroll 5
         for (int b = 0; b * 3 < rows; b++)
-            x[b] += 4;
+            x[b] += 8;
     }
     _Alignas(64) float result[LINEAR_TILE_ROWS_MAX * KERNEL_PANEL];
 #pragma GCC unroll 14

@@ -1,4 +1,5 @@
-/* bfloat16 tiles with vdpbf16ps: a lane's two products are added into a float32 sum. */
+/* bfloat16 tiles with vdpbf16ps: a lane's two products are added into a float32 sum. The rows are
+ * copied as pairs of bfloat16. */
 #if defined(__x86_64__)
 #include "kernels/linear_avx512.h"
 
@@ -117,6 +118,9 @@ static void tile_bf16_14(const struct linear_tile *tile)
 
 const struct linear_tile_set linear_bf16_avx512_bf16 = {
     .rows_max = 14,
+    .block_steps = 512,
+    .pairs = true,
+    .in_place = &linear_bf16_avx512,
     .functions = {tile_bf16_1, tile_bf16_2, tile_bf16_3, tile_bf16_4, tile_bf16_5, tile_bf16_6,
                   tile_bf16_7, tile_bf16_8, tile_bf16_9, tile_bf16_10, tile_bf16_11, tile_bf16_12,
                   tile_bf16_13, tile_bf16_14},

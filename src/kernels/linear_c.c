@@ -2,32 +2,12 @@
  * and what a CPU without them runs. */
 #include "kernels/linear_c.h"
 
-#include <math.h>
-
 #include "kernels/convert.h"
 #include "kernels/kernels_internal.h"
 #include "kernels/linear_internal.h"
+#include "kernels/math_c.h"
 
 enum { ROWS_MAX = 4 };
-
-static float activate(enum kernel_activation kind, float v)
-{
-    switch (kind) {
-    case KERNEL_GELU_TANH:
-        return 0.5F * v * (1.0F + tanhf(0.7978845608F * (v + 0.044715F * v * v * v)));
-    case KERNEL_GELU_ERF:
-        return 0.5F * v * (1.0F + erff(0.7071067812F * v));
-    case KERNEL_RELU:
-        return v > 0.0F ? v : v * 0.0F;
-    case KERNEL_SILU:
-        return v / (1.0F + expf(-v));
-    case KERNEL_QUICK_GELU:
-        return v / (1.0F + expf(-1.702F * v));
-    case KERNEL_IDENTITY:
-    default:
-        return v;
-    }
-}
 
 /* v = sum + bias + before; y = act(v) * scale + residual */
 static void store_row(const struct linear_tile *tile, int64_t row, const float *sums)
@@ -39,7 +19,7 @@ static void store_row(const struct linear_tile *tile, int64_t row, const float *
             v += tile->bias[c];
         if (tile->before != NULL)
             v += tile->before[row * tile->y_stride + c];
-        v = activate(tile->activation, v) * tile->scale;
+        v = math_activate(tile->activation, v) * tile->scale;
         if (tile->residual != NULL)
             v += tile->residual[row * tile->residual_stride + c];
         y[c] = v;
@@ -84,9 +64,9 @@ static void tile_bf16(const struct linear_tile *tile)
     const uint16_t *weight = (const uint16_t *)(const void *)tile->weight;
     for (int64_t k = 0; k < tile->steps; k++)
         for (int64_t r = 0; r < tile->rows; r++) {
-            const uint16_t *x = (const uint16_t *)(const void *)(tile->x + r * tile->x_stride);
-            float even = float_from_bf16(x[2 * k]);
-            float odd = float_from_bf16(x[2 * k + 1]);
+            const float *x = (const float *)(const void *)(tile->x + r * tile->x_stride);
+            float even = x[2 * k];
+            float odd = x[2 * k + 1];
             const uint16_t *pairs = weight + 2 * k * KERNEL_PANEL;
             for (int64_t c = 0; c < KERNEL_PANEL; c++)
                 sums[r][c] +=
@@ -115,18 +95,18 @@ static void tile_i8(const struct linear_tile *tile)
     }
 }
 
-const struct linear_tile_set linear_sets_c[KERNEL_TYPE_COUNT] = {
-    [KERNEL_F32] = {ROWS_MAX, 0, {tile_f32, tile_f32, tile_f32, tile_f32}},
-    [KERNEL_F16] = {ROWS_MAX, 0, {tile_f16, tile_f16, tile_f16, tile_f16}},
-    [KERNEL_BF16] = {ROWS_MAX, 0, {tile_bf16, tile_bf16, tile_bf16, tile_bf16}},
-    [KERNEL_I8] = {ROWS_MAX, 0, {tile_i8, tile_i8, tile_i8, tile_i8}},
+static const struct linear_tile_set sets[KERNEL_TYPE_COUNT] = {
+    [KERNEL_F32] = {.rows_max = ROWS_MAX, .functions = {tile_f32, tile_f32, tile_f32, tile_f32}},
+    [KERNEL_F16] = {.rows_max = ROWS_MAX, .functions = {tile_f16, tile_f16, tile_f16, tile_f16}},
+    [KERNEL_BF16] = {.rows_max = ROWS_MAX,
+                     .functions = {tile_bf16, tile_bf16, tile_bf16, tile_bf16}},
+    [KERNEL_I8] = {.rows_max = ROWS_MAX, .functions = {tile_i8, tile_i8, tile_i8, tile_i8}},
 };
 
 static void linear_c(const struct linear_call *call, int64_t row_first, int64_t row_count,
                      int64_t panel_first, int64_t panel_count)
 {
-    linear_run_tiles(&linear_sets_c[call->type], call, row_first, row_count, panel_first,
-                     panel_count);
+    linear_run_tiles(&sets[call->type], call, row_first, row_count, panel_first, panel_count);
 }
 
 void linear_fill_c(struct kernels *table)

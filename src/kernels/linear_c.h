@@ -1,4 +1,5 @@
-/* The reference's parts that one fill function (linear_c.c) puts into the table. */
+/* The reference's parts that one fill function (linear_c.c) puts into the table, and what vector
+ * code borrows of them. */
 #ifndef TOKENMARK_KERNELS_LINEAR_C_H
 #define TOKENMARK_KERNELS_LINEAR_C_H
 
@@ -10,5 +11,13 @@ void linear_unpack_row_c(enum kernel_type type, const void *weight, int64_t inpu
                          float *out);
 void linear_prepare_c(enum kernel_type type, const float *x, int64_t x_stride, int64_t rows,
                       int64_t inputs, void *out);
+
+/* Parts of `prepare` that vector code leaves to C: the inputs from `first` on. */
+void linear_prepare_rest(enum kernel_type type, const float *x, int64_t inputs, int64_t first,
+                         float *row);
+void linear_quantise_rest(const float *x, int64_t inputs, int64_t padded, float factor,
+                          int64_t first, uint8_t *out);
+float linear_largest_magnitude(const float *x, int64_t count);
+float linear_quantising_factor(float largest);
 
 #endif

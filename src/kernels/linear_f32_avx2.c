@@ -3,11 +3,13 @@
 #if defined(__x86_64__)
 #include "kernels/linear_avx2.h"
 
+enum { ROWS = 3 };
+
 /* Inlined into one function for every number of rows, so that the sums stay in registers. */
 static inline __attribute__((always_inline)) void tile_f32(const struct linear_tile *tile,
                                                            const int rows)
 {
-    __m256 sums[LINEAR_ROWS_AVX2][4];
+    __m256 sums[ROWS][4];
 #pragma GCC unroll 3
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
@@ -23,7 +25,7 @@ static inline __attribute__((always_inline)) void tile_f32(const struct linear_t
         _mm_prefetch(ahead, _MM_HINT_T1);
         _mm_prefetch(ahead + ahead_step / 2, _MM_HINT_T1);
         ahead += ahead_step;
-        __m256 value[LINEAR_ROWS_AVX2];
+        __m256 value[ROWS];
 #pragma GCC unroll 3
         for (int r = 0; r < rows; r++)
             value[r] = _mm256_broadcast_ss((const float *)(const void *)(x + r * stride));
@@ -35,7 +37,7 @@ static inline __attribute__((always_inline)) void tile_f32(const struct linear_t
                 sums[r][c] = _mm256_fmadd_ps(value[r], eight, sums[r][c]);
         }
     }
-    _Alignas(32) float result[LINEAR_ROWS_AVX2 * KERNEL_PANEL];
+    _Alignas(32) float result[ROWS * KERNEL_PANEL];
 #pragma GCC unroll 3
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
@@ -60,7 +62,7 @@ static void tile_f32_3(const struct linear_tile *tile)
 }
 
 const struct linear_tile_set linear_f32_avx2 = {
-    .rows_max = LINEAR_ROWS_AVX2,
+    .rows_max = ROWS,
     .block_steps = 512,
     .functions = {tile_f32_1, tile_f32_2, tile_f32_3},
 };

@@ -3,9 +3,9 @@
  *
  * A step is the inputs that one 32-bit lane multiplies: 1 (f32, f16), 2 (bf16) or 4 (i8).
  * A panel is [steps][32] lanes (f16: half lanes); i8 appends 32 float scales and 32 int32
- * corrections 128 * sum(w). Prepared rows hold one 32-bit word a step: f16 activations are kept
- * as float32 that were rounded to f16; i8 rows open with a line that holds the row's scale and
- * store q + 128 as unsigned bytes, which is what vpdpbusd multiplies. */
+ * corrections 128 * sum(w). Prepared f16 and bf16 rows are float32 that were rounded to the type;
+ * i8 rows open with a line that holds the row's scale and store q + 128 as unsigned bytes, which
+ * is what vpdpbusd multiplies. */
 #ifndef TOKENMARK_KERNELS_LINEAR_INTERNAL_H
 #define TOKENMARK_KERNELS_LINEAR_INTERNAL_H
 
@@ -32,6 +32,12 @@ static inline int64_t linear_steps(enum kernel_type type, int64_t inputs)
 static inline int64_t linear_step_bytes(enum kernel_type type)
 {
     return type == KERNEL_F16 ? 2 * KERNEL_PANEL : 4 * KERNEL_PANEL;
+}
+
+/* Bytes of activations that meet one step. */
+static inline int64_t linear_step_x_bytes(enum kernel_type type)
+{
+    return type == KERNEL_BF16 ? 2 * (int64_t)sizeof(float) : (int64_t)sizeof(float);
 }
 
 /* Bytes before the first word of a prepared row. */
@@ -86,12 +92,11 @@ typedef void linear_tile_function(const struct linear_tile *tile);
 /* An instruction set's microkernels for one type, by rows - 1, and how to drive them. */
 struct linear_tile_set {
     int64_t rows_max;    /* of one tile */
-    int64_t block_steps; /* more steps than this are cut into blocks; 0: never */
+    int64_t block_steps; /* more steps than this are cut into blocks; 0: never, nor copied */
+    bool pairs;          /* bf16: rows are copied as bfloat16, not float32 */
     linear_tile_function *functions[LINEAR_TILE_ROWS_MAX];
+    const struct linear_tile_set *in_place; /* for rows that are not copied; NULL: this one */
 };
-
-/* The reference's, by type. */
-extern const struct linear_tile_set linear_sets_c[KERNEL_TYPE_COUNT];
 
 /* Runs a call's rows and panels by tiles of `set`. */
 void linear_run_tiles(const struct linear_tile_set *set, const struct linear_call *call,

@@ -25,7 +25,8 @@ size_t kernel_prepared_bytes(enum kernel_type type, int64_t rows, int64_t inputs
 {
     if (type == KERNEL_F32)
         return (size_t)rows * (size_t)inputs * sizeof(float);
-    size_t row = round_to_line((size_t)(linear_row_header(type) + 4 * linear_steps(type, inputs)));
+    size_t row = round_to_line(
+        (size_t)(linear_row_header(type) + linear_step_x_bytes(type) * linear_steps(type, inputs)));
     row |= LINEAR_LINE;
     return (size_t)rows * row;
 }

@@ -34,7 +34,7 @@ static void pack_bf16(const float *rows, int64_t count, int64_t inputs, uint16_t
 }
 
 /* max |x|, NaN when any is NaN: a fault in the data must stay visible after quantising. */
-static float largest_magnitude(const float *x, int64_t count)
+float linear_largest_magnitude(const float *x, int64_t count)
 {
     float largest = 0.0F;
     for (int64_t k = 0; k < count; k++) {
@@ -48,7 +48,7 @@ static float largest_magnitude(const float *x, int64_t count)
 }
 
 /* What a row is multiplied by before rounding to -127..127; 0 where no finite factor exists. */
-static float quantising_factor(float largest)
+float linear_quantising_factor(float largest)
 {
     float factor = 127.0F / largest;
     return largest > 0 && isfinite(largest) && isfinite(factor) ? factor : 0.0F;
@@ -62,8 +62,8 @@ static void pack_i8(const float *rows, int64_t count, int64_t inputs, int8_t *ou
     memset(out, 0, kernel_panel_bytes(KERNEL_I8, inputs));
     for (int64_t c = 0; c < count; c++) {
         const float *row = rows + c * inputs;
-        float largest = largest_magnitude(row, inputs);
-        float factor = quantising_factor(largest);
+        float largest = linear_largest_magnitude(row, inputs);
+        float factor = linear_quantising_factor(largest);
         int32_t sum = 0;
         for (int64_t k = 0; k < inputs && factor > 0; k++) {
             int8_t quantised = (int8_t)lrintf(row[k] * factor);
@@ -124,48 +124,43 @@ void linear_unpack_row_c(enum kernel_type type, const void *weight, int64_t inpu
         out[k] = panel_element(type, panel, inputs, row % KERNEL_PANEL, k);
 }
 
-static void prepare_row_i8(const float *x, int64_t inputs, char *row)
+void linear_quantise_rest(const float *x, int64_t inputs, int64_t padded, float factor,
+                          int64_t first, uint8_t *out)
 {
-    float largest = largest_magnitude(x, inputs);
-    float scale = isfinite(largest) ? largest / 127.0F : NAN;
-    float factor = quantising_factor(largest);
-    memcpy(row, &scale, sizeof scale);
-    uint8_t *out = (uint8_t *)row + linear_row_header(KERNEL_I8);
-    int64_t padded = 4 * linear_steps(KERNEL_I8, inputs);
-    memset(out, 128, (size_t)padded);
-    for (int64_t k = 0; k < inputs && factor > 0; k++)
-        out[k] = (uint8_t)(lrintf(x[k] * factor) + 128);
+    for (int64_t k = first; k < padded; k++)
+        out[k] = k < inputs && factor > 0 ? (uint8_t)(lrintf(x[k] * factor) + 128) : 128;
 }
 
-static void prepare_row(enum kernel_type type, const float *x, int64_t inputs, char *row)
+static void prepare_row_i8(const float *x, int64_t inputs, char *row)
 {
-    float *floats = (float *)(void *)row;
-    uint16_t *halves = (uint16_t *)(void *)row;
-    switch (type) {
-    case KERNEL_F16:
-        for (int64_t k = 0; k < inputs; k++)
-            floats[k] = float_from_f16(f16_from_float(x[k]));
-        break;
-    case KERNEL_BF16:
-        for (int64_t k = 0; k < inputs; k++)
-            halves[k] = bf16_from_float(x[k]);
-        if (inputs % 2 != 0)
-            halves[inputs] = 0;
-        break;
-    case KERNEL_I8:
-        prepare_row_i8(x, inputs, row);
-        break;
-    case KERNEL_F32:
-    default:
-        memcpy(row, x, (size_t)inputs * sizeof *x);
-        break;
-    }
+    float largest = linear_largest_magnitude(x, inputs);
+    float scale = isfinite(largest) ? largest / 127.0F : NAN;
+    memcpy(row, &scale, sizeof scale);
+    linear_quantise_rest(x, inputs, 4 * linear_steps(KERNEL_I8, inputs),
+                         linear_quantising_factor(largest), 0,
+                         (uint8_t *)row + linear_row_header(KERNEL_I8));
+}
+
+void linear_prepare_rest(enum kernel_type type, const float *x, int64_t inputs, int64_t first,
+                         float *row)
+{
+    for (int64_t k = first; k < inputs; k++)
+        row[k] = type == KERNEL_F16    ? float_from_f16(f16_from_float(x[k]))
+                 : type == KERNEL_BF16 ? float_from_bf16(bf16_from_float(x[k]))
+                                       : x[k];
+    if (type == KERNEL_BF16 && inputs % 2 != 0)
+        row[inputs] = 0.0F;
 }
 
 void linear_prepare_c(enum kernel_type type, const float *x, int64_t x_stride, int64_t rows,
                       int64_t inputs, void *out)
 {
     size_t row_bytes = kernel_prepared_bytes(type, 1, inputs);
-    for (int64_t r = 0; r < rows; r++)
-        prepare_row(type, x + r * x_stride, inputs, (char *)out + (size_t)r * row_bytes);
+    for (int64_t r = 0; r < rows; r++, x += x_stride) {
+        char *row = (char *)out + (size_t)r * row_bytes;
+        if (type == KERNEL_I8)
+            prepare_row_i8(x, inputs, row);
+        else
+            linear_prepare_rest(type, x, inputs, 0, (float *)(void *)row);
+    }
 }

@@ -41,4 +41,19 @@ void linear_store_avx2(const struct linear_tile *tile, const float *sums)
     }
 }
 
+void linear_dequantise_avx2(const struct linear_tile *tile, float *sums)
+{
+    for (int64_t r = 0; r < tile->rows; r++) {
+        __m256 row_scale = _mm256_set1_ps(linear_row_scale(tile, r));
+        for (int64_t c = 0; c < KERNEL_PANEL; c += 8) {
+            float *place = sums + r * KERNEL_PANEL + c;
+            __m256i product = _mm256_sub_epi32(
+                _mm256_load_si256((const __m256i *)(const void *)place),
+                _mm256_loadu_si256((const __m256i *)(const void *)(tile->panel_corrections + c)));
+            __m256 scale = _mm256_mul_ps(row_scale, _mm256_loadu_ps(tile->panel_scales + c));
+            _mm256_store_ps(place, _mm256_mul_ps(_mm256_cvtepi32_ps(product), scale));
+        }
+    }
+}
+
 #endif

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "kernels/convert.h"
+
 enum {
     DIRECT_ROWS = 4,                            /* up to here rows are read where they lie */
     COPY_ROWS = 2 * LINEAR_TILE_ROWS_MAX,       /* rows copied at a time */
@@ -22,7 +24,8 @@ struct plan {
     const char *x;
     int64_t x_stride; /* bytes */
     int64_t steps;
-    int64_t step_bytes;
+    int64_t step_bytes;   /* of weights */
+    int64_t step_x_bytes; /* of rows in place */
     int64_t panel_bytes;
     int64_t panel_end;
     int64_t blocks;
@@ -37,6 +40,7 @@ static struct plan plan_make(const struct linear_tile_set *set, const struct lin
                         ? call->x_stride * (int64_t)sizeof(float)
                         : (int64_t)kernel_prepared_bytes(call->type, 1, call->inputs);
     plan.steps = linear_steps(call->type, call->inputs);
+    plan.step_x_bytes = linear_step_x_bytes(call->type);
     plan.step_bytes = linear_step_bytes(call->type);
     plan.panel_bytes = (int64_t)kernel_panel_bytes(call->type, call->inputs);
     /* Partial sums wait in y, which must then not hold a residual that is needed only after the
@@ -126,15 +130,28 @@ static void run_direct(const struct plan *plan, int64_t row, int64_t count, int6
         run_rows(plan, plan->x + row * plan->x_stride, plan->x_stride, row, count, panel, 0);
 }
 
+/* Values that are bfloat16 already lose nothing by it. */
+static void copy_pairs(uint16_t *to, const float *from, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        to[i] = (uint16_t)(float_bits(from[i]) >> 16);
+}
+
 static void run_copied(const struct plan *plan, int64_t row, int64_t count, int64_t panel_first,
                        int64_t panel_end, int64_t block)
 {
     _Alignas(LINEAR_LINE) char copy[COPY_ROWS * COPY_STRIDE];
     int64_t step_first = plan->steps * block / plan->blocks;
     int64_t step_end = plan->steps * (block + 1) / plan->blocks;
-    for (int64_t r = 0; r < count; r++)
-        memcpy(copy + r * COPY_STRIDE, plan->x + (row + r) * plan->x_stride + step_first * 4,
-               (size_t)(step_end - step_first) * 4);
+    for (int64_t r = 0; r < count; r++) {
+        const char *from = plan->x + (row + r) * plan->x_stride + step_first * plan->step_x_bytes;
+        char *to = copy + r * COPY_STRIDE;
+        if (plan->set->pairs)
+            copy_pairs((uint16_t *)(void *)to, (const float *)(const void *)from,
+                       2 * (step_end - step_first));
+        else
+            memcpy(to, from, (size_t)(step_end - step_first) * sizeof(float));
+    }
     for (int64_t panel = panel_first; panel < panel_end; panel++)
         run_rows(plan, copy, COPY_STRIDE, row, count, panel, block);
 }
@@ -153,6 +170,8 @@ void linear_run_tiles(const struct linear_tile_set *set, const struct linear_cal
     struct plan plan = plan_make(set, call, row_count, panel_end);
     bool copied =
         row_count > DIRECT_ROWS && plan.steps <= plan.blocks * COPY_STEPS && set->block_steps > 0;
+    if (!copied && set->in_place != NULL)
+        plan.set = set->in_place;
     int64_t block_bytes = plan.panel_bytes / plan.blocks;
     int64_t group = row_count <= COPY_ROWS ? panel_count : GROUP_BYTES / (block_bytes + 1) + 1;
     for (int64_t panel = panel_first; panel < panel_end; panel += group) {
