@@ -1,5 +1,5 @@
-# Writes the commit that is being built into HEADER, only when it has changed.
-# Run at build time with -DGIT, -DSOURCE and -DHEADER.
+# Writes the commit that is being built into the C file OUTPUT, only when it has changed; "unknown"
+# outside a checkout. Run at build time with -DGIT, -DSOURCE and -DOUTPUT.
 set(commit "unknown")
 if(GIT AND EXISTS "${SOURCE}/.git")
   execute_process(COMMAND ${GIT} describe --always --dirty --abbrev=12 --exclude=*
@@ -9,11 +9,11 @@ if(GIT AND EXISTS "${SOURCE}/.git")
     set(commit "${described}")
   endif()
 endif()
-set(content "#define TOKENMARK_COMMIT \"${commit}\"\n")
+set(content "extern const char version_commit_text[];\nconst char version_commit_text[] = \"${commit}\";\n")
 set(old "")
-if(EXISTS "${HEADER}")
-  file(READ "${HEADER}" old)
+if(EXISTS "${OUTPUT}")
+  file(READ "${OUTPUT}" old)
 endif()
 if(NOT old STREQUAL content)
-  file(WRITE "${HEADER}" "${content}")
+  file(WRITE "${OUTPUT}" "${content}")
 endif()

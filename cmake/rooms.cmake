@@ -58,14 +58,15 @@ tokenmark_room(report SOURCES src/report/*.c USES tokenmark_results ${FONTCONFIG
 tokenmark_room(cli SOURCES src/cli/*.c USES tokenmark_bench tokenmark_report)
 
 # The commit is looked up at every build, so that a results file never names an older one.
-set(commit_header ${PROJECT_BINARY_DIR}/generated/tokenmark_commit.h)
+set(commit_source ${PROJECT_BINARY_DIR}/generated/commit.c)
 add_custom_target(tokenmark_commit
   COMMAND ${CMAKE_COMMAND} -DGIT=${GIT_EXECUTABLE} -DSOURCE=${PROJECT_SOURCE_DIR}
-          -DHEADER=${commit_header} -P ${PROJECT_SOURCE_DIR}/cmake/commit.cmake
-  BYPRODUCTS ${commit_header} VERBATIM)
+          -DOUTPUT=${commit_source} -P ${PROJECT_SOURCE_DIR}/cmake/commit.cmake
+  BYPRODUCTS ${commit_source} VERBATIM)
+set_source_files_properties(${commit_source} PROPERTIES GENERATED TRUE)
+target_sources(tokenmark_cli PRIVATE ${commit_source})
 add_dependencies(tokenmark_cli tokenmark_commit)
 set_source_files_properties(src/cli/version.c PROPERTIES
-  COMPILE_OPTIONS "-I${PROJECT_BINARY_DIR}/generated"
   COMPILE_DEFINITIONS "TOKENMARK_VERSION=\"${PROJECT_VERSION}\"")
 
 add_executable(tokenmark src/main.c)

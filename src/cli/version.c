@@ -1,15 +1,8 @@
 /* Version, commit and compiler as the build wrote them down (cmake/commit.cmake). */
 #include "cli/version.h"
 
-#if __has_include("tokenmark_commit.h")
-#include "tokenmark_commit.h"
-#endif
-#ifndef TOKENMARK_COMMIT
-#define TOKENMARK_COMMIT "unknown"
-#endif
-#ifndef TOKENMARK_VERSION
-#define TOKENMARK_VERSION "unknown"
-#endif
+/* The build writes it into a file of its own at every build. */
+extern const char version_commit_text[];
 
 const char *version_number(void)
 {
@@ -18,7 +11,7 @@ const char *version_number(void)
 
 const char *version_commit(void)
 {
-    return TOKENMARK_COMMIT;
+    return version_commit_text;
 }
 
 const char *version_compiler(void)
