@@ -11,7 +11,7 @@
 #include "model/family.h"
 #include "model/weight_shape.h"
 
-enum { FAMILIES_MAX = 64, HEAD_DIM_MAX = 1024, EXPERTS_MAX = 4096 };
+enum { FAMILIES_MAX = 64, HEAD_DIM_MAX = 1024, EXPERTS_MAX = 1024 };
 
 static int refuse_family(const char *file, const char *type, struct error *error)
 {
@@ -45,7 +45,6 @@ static void set_defaults(struct architecture *architecture)
     architecture->logit_scale = 1;
     architecture->rope.factor = 1;
     architecture->rope.attention_factor = 1;
-    architecture->experts.per_token = 0;
 }
 
 /* What no family of this program can be. */
@@ -70,6 +69,19 @@ static void derive(struct config_reader *reader, struct architecture *architectu
     if (architecture->position == POSITION_ALIBI)
         architecture->position_limit = 0;
     architecture->own_position_limit = architecture->position_limit;
+}
+
+/* Near enough to tell whether the exact count fits 64 bits. */
+static bool is_countable(const struct architecture *architecture)
+{
+    double hidden = (double)architecture->hidden_size;
+    double heads = (double)(architecture->head_count + 2 * architecture->kv_head_count);
+    double dense = 3 * hidden * (double)architecture->intermediate_size;
+    double sparse = 3 * hidden * (double)architecture->experts.intermediate_size *
+                    (double)architecture->experts.count;
+    double layer = dense + sparse + 2 * hidden * heads * (double)architecture->head_dim;
+    double tables = (double)(2 * architecture->vocabulary_size + architecture->position_limit);
+    return layer * (double)architecture->layer_count + tables * hidden < 0x1p60;
 }
 
 static void check(struct config_reader *reader, const struct architecture *architecture)
@@ -98,9 +110,10 @@ static void check(struct config_reader *reader, const struct architecture *archi
         {!(architecture->initializer_range > 0), "initializer_range", "it must be above 0"},
         {architecture->attention_softcap < 0 || architecture->logit_softcap < 0,
          "final_logit_softcapping", "a soft cap must be above 0"},
-        {experts->count > EXPERTS_MAX, "num_experts", "at most 4096 experts are supported"},
+        {experts->count > EXPERTS_MAX, "num_experts", "at most 1024 experts are supported"},
         {experts->count > 0 && experts->per_token > experts->count, "num_experts_per_tok",
          "there are not so many experts"},
+        {!is_countable(architecture), "hidden_size", "no machine holds a model of these sizes"},
     };
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
         if (rules[i].broken)
