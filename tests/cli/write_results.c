@@ -7,8 +7,7 @@
 #include "results/results_file.h"
 
 static const char *const names[] = {"org/plain", "a,b", "say \"hi\"", "two\r\nlines",
-                                    "m\xC3\xBC"
-                                    "de"};
+                                    "na\xC3\xAFve"};
 static const double times_s[] = {0.1, 1.0 / 3.0, 5e-324, 1e-9, 123456.789};
 
 static int add_runs(struct results *results, struct error *error)
