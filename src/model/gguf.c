@@ -215,6 +215,11 @@ static int take_tensor(struct cursor *cursor, struct tensor *tensor, uint64_t *o
         return error_set(error, ERROR_INPUT,
                          "%s: tensor '%.80s' has rows that are not whole blocks of %s", file,
                          tensor->name, block->name);
+    /* Norms of single heads are stacked in a matrix; they are one long vector. */
+    if (tensor->rank == 2 && strstr(tensor->name, "_norm.") != NULL) {
+        tensor->shape[0] *= tensor->shape[1];
+        tensor->rank = 1;
+    }
     tensor->type = TENSOR_BLOCKS;
     tensor->block = block;
     if (!size_multiply(elements / (size_t)block->elements, block->bytes, &tensor->bytes))
@@ -272,7 +277,10 @@ int gguf_parse(struct tensor_set *set, json_t **metadata, const struct tensor_fi
     struct cursor cursor = {file->map.data, file->map.data + file->map.bytes, false};
     const unsigned char *magic = take(&cursor, 4);
     if (magic == NULL || memcmp(magic, "GGUF", 4) != 0)
-        return error_set(error, ERROR_INPUT, "%s: is not a GGUF file", file->path);
+        return error_set(error, ERROR_INPUT,
+                         "%s: is not a GGUF file; --model takes a GGUF file, or the directory of a "
+                         "Hugging Face model",
+                         file->path);
     uint64_t version = take_number(&cursor, 4);
     if (version != 2 && version != 3)
         return error_set(error, ERROR_INPUT,

@@ -213,3 +213,68 @@ const struct tensor_naming tensor_naming_qwen3_moe = {
     {"model.", ""}, {llama_common, llama_gate_up, norms_before, qwen_experts, experts_fused}};
 const struct tensor_naming tensor_naming_stablelm = {
     {"model.", ""}, {llama_common, llama_gate_up, norms_before, stablelm_norms}};
+
+/* GGUF files call a thing by one name whatever the family. The converter has undone GPT-2's
+ * transposition and put fused projections in blocks. */
+static const struct tensor_rule gguf_common[] = {
+    {.role = WEIGHT_TOKEN_EMBEDDING, .stem = "token_embd"},
+    {.role = WEIGHT_POSITION_EMBEDDING, .stem = "position_embd"},
+    {.role = WEIGHT_EMBEDDING_NORM_GAIN, .stem = "token_embd_norm"},
+    {.role = WEIGHT_QUERY, .stem = "blk.%d.attn_q"},
+    {.role = WEIGHT_KEY, .stem = "blk.%d.attn_k"},
+    {.role = WEIGHT_VALUE, .stem = "blk.%d.attn_v"},
+    {WEIGHT_QUERY, "blk.%d.attn_qkv", PART_QKV_BLOCKS, false, false},
+    {WEIGHT_KEY, "blk.%d.attn_qkv", PART_QKV_BLOCKS, false, false},
+    {WEIGHT_VALUE, "blk.%d.attn_qkv", PART_QKV_BLOCKS, false, false},
+    {.role = WEIGHT_QUERY_NORM_GAIN, .stem = "blk.%d.attn_q_norm"},
+    {.role = WEIGHT_KEY_NORM_GAIN, .stem = "blk.%d.attn_k_norm"},
+    {.role = WEIGHT_ATTENTION_OUTPUT, .stem = "blk.%d.attn_output"},
+    {.role = WEIGHT_ATTENTION_AFTER_NORM_GAIN, .stem = "blk.%d.post_attention_norm"},
+    {.role = WEIGHT_MLP_NORM_GAIN, .stem = "blk.%d.ffn_norm"},
+    {.role = WEIGHT_GATE, .stem = "blk.%d.ffn_gate"},
+    {.role = WEIGHT_DOWN, .stem = "blk.%d.ffn_down"},
+    {.role = WEIGHT_MLP_AFTER_NORM_GAIN, .stem = "blk.%d.post_ffw_norm"},
+    {.role = WEIGHT_FINAL_NORM_GAIN, .stem = "output_norm"},
+    {.role = WEIGHT_HEAD, .stem = "output"},
+    {.stem = NULL},
+};
+
+static const struct tensor_rule gguf_attention_norm[] = {
+    {.role = WEIGHT_ATTENTION_NORM_GAIN, .stem = "blk.%d.attn_norm"},
+    {.stem = NULL},
+};
+
+/* In falcon 40B the norms before attention and MLP have each other's usual names. */
+static const struct tensor_rule gguf_falcon_norms[] = {
+    {.role = WEIGHT_ATTENTION_NORM_GAIN, .stem = "blk.%d.attn_norm_2"},
+    {.role = WEIGHT_ATTENTION_NORM_GAIN, .stem = "blk.%d.attn_norm"},
+    {.role = WEIGHT_MLP_NORM_GAIN, .stem = "blk.%d.attn_norm"},
+    {.stem = NULL},
+};
+
+static const struct tensor_rule gguf_up[] = {
+    {.role = WEIGHT_UP, .stem = "blk.%d.ffn_up"},
+    {.stem = NULL},
+};
+
+/* Where there is no ffn_gate, gate and up are one tensor called ffn_up. */
+static const struct tensor_rule gguf_gate_up[] = {
+    {WEIGHT_GATE, "blk.%d.ffn_up", PART_GATE_UP, false, false},
+    {WEIGHT_UP, "blk.%d.ffn_up", PART_GATE_UP, false, false},
+    {.stem = NULL},
+};
+
+static const struct tensor_rule gguf_experts[] = {
+    {.role = WEIGHT_ROUTER, .stem = "blk.%d.ffn_gate_inp"},
+    {WEIGHT_GATE, "blk.%d.ffn_gate_exps.weight", PART_EXPERTS, false, false},
+    {WEIGHT_UP, "blk.%d.ffn_up_exps.weight", PART_EXPERTS, false, false},
+    {WEIGHT_DOWN, "blk.%d.ffn_down_exps.weight", PART_EXPERTS, false, false},
+    {.stem = NULL},
+};
+
+const struct tensor_naming tensor_naming_gguf = {
+    {""}, {gguf_common, gguf_attention_norm, gguf_up, gguf_experts}};
+const struct tensor_naming tensor_naming_gguf_falcon = {{""},
+                                                        {gguf_common, gguf_falcon_norms, gguf_up}};
+const struct tensor_naming tensor_naming_gguf_phi3 = {
+    {""}, {gguf_common, gguf_attention_norm, gguf_gate_up}};

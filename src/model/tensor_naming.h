@@ -38,6 +38,9 @@ struct tensor_naming {
 extern const struct tensor_naming tensor_naming_bloom;
 extern const struct tensor_naming tensor_naming_falcon;
 extern const struct tensor_naming tensor_naming_gemma2;
+extern const struct tensor_naming tensor_naming_gguf; /* most families in GGUF files */
+extern const struct tensor_naming tensor_naming_gguf_falcon;
+extern const struct tensor_naming tensor_naming_gguf_phi3;
 extern const struct tensor_naming tensor_naming_gpt2;
 extern const struct tensor_naming tensor_naming_gpt_neo;
 extern const struct tensor_naming tensor_naming_gpt_neox;

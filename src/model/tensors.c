@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
+#include "model/gguf_blocks.h"
+
 int tensor_set_add_file(struct tensor_set *set, const char *path, struct file_map map,
                         const struct tensor_file **out, struct error *error)
 {
@@ -96,16 +99,14 @@ static const struct {
     const char *name;
     size_t bytes;
 } types[] = {
-    [TENSOR_F32] = {"float32", 4},
-    [TENSOR_F16] = {"float16", 2},
-    [TENSOR_BF16] = {"bfloat16", 2},
-    [TENSOR_F8_E4M3] = {"float8_e4m3", 1},
-    [TENSOR_OTHER] = {"not a float type", 0},
+    [TENSOR_F32] = {"float32", 4},   [TENSOR_F16] = {"float16", 2},
+    [TENSOR_BF16] = {"bfloat16", 2}, [TENSOR_F8_E4M3] = {"float8_e4m3", 1},
+    [TENSOR_BLOCKS] = {"blocks", 0}, [TENSOR_OTHER] = {"not a float type", 0},
 };
 
-const char *tensor_type_name(enum tensor_type type)
+const char *tensor_type_name(const struct tensor *tensor)
 {
-    return types[type].name;
+    return tensor->type == TENSOR_BLOCKS ? tensor->block->name : types[tensor->type].name;
 }
 
 size_t tensor_element_bytes(enum tensor_type type)
@@ -113,41 +114,16 @@ size_t tensor_element_bytes(enum tensor_type type)
     return types[type].bytes;
 }
 
-static float from_bits(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static uint32_t to_bits(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
 static void read_f16(const unsigned char *data, int64_t count, float *out)
 {
-    /* 2^-14 with the mantissa in place, less 2^-14, is the value of a subnormal half. */
-    const uint32_t smallest = 0x38800000U;
-    for (int64_t i = 0; i < count; i++) {
-        uint32_t half = (uint32_t)data[2 * i] | (uint32_t)data[2 * i + 1] << 8;
-        uint32_t sign = (half & 0x8000U) << 16;
-        uint32_t rest = (half & 0x7fffU) << 13;
-        uint32_t normal = rest + 0x38000000U;
-        uint32_t special = rest | 0x7f800000U;
-        uint32_t subnormal = to_bits(from_bits(rest + smallest) - from_bits(smallest));
-        uint32_t exponent = half & 0x7c00U;
-        uint32_t value = exponent == 0x7c00U ? special : exponent == 0 ? subnormal : normal;
-        out[i] = from_bits(sign | value);
-    }
+    for (int64_t i = 0; i < count; i++)
+        out[i] = half_to_float((uint32_t)data[2 * i] | (uint32_t)data[2 * i + 1] << 8);
 }
 
 static void read_bf16(const unsigned char *data, int64_t count, float *out)
 {
     for (int64_t i = 0; i < count; i++)
-        out[i] = from_bits((uint32_t)data[2 * i] << 16 | (uint32_t)data[2 * i + 1] << 24);
+        out[i] = float_from_bits((uint32_t)data[2 * i] << 16 | (uint32_t)data[2 * i + 1] << 24);
 }
 
 /* E4M3 without infinities: bias 7, all ones is NaN. */
@@ -160,8 +136,8 @@ static void read_f8_e4m3(const unsigned char *data, int64_t count, float *out)
         if (rest == 0x7fU)
             value = 0x7fc00000U;
         else if (rest < 8)
-            value = to_bits((float)rest * 0x1p-9F);
-        out[i] = from_bits(sign | value);
+            value = float_to_bits((float)rest * 0x1p-9F);
+        out[i] = float_from_bits(sign | value);
     }
 }
 
@@ -181,6 +157,9 @@ void tensor_read(const struct tensor *tensor, int64_t first, int64_t count, floa
         break;
     case TENSOR_F8_E4M3:
         read_f8_e4m3(data, count, out);
+        break;
+    case TENSOR_BLOCKS:
+        gguf_block_read(tensor->block, tensor->data, first, count, out);
         break;
     case TENSOR_OTHER:
         break;

@@ -17,7 +17,8 @@ enum tensor_type {
     TENSOR_F16,
     TENSOR_BF16,
     TENSOR_F8_E4M3,
-    TENSOR_OTHER, /* integers and the like: may be there, cannot be a weight */
+    TENSOR_BLOCKS, /* a block format of GGUF: tensor.block says which */
+    TENSOR_OTHER,  /* integers and the like: may be there, cannot be a weight */
 };
 
 struct tensor_file {
@@ -25,9 +26,12 @@ struct tensor_file {
     struct file_map map;
 };
 
+struct gguf_block;
+
 struct tensor {
     char *name;
     enum tensor_type type;
+    const struct gguf_block *block; /* of TENSOR_BLOCKS, else NULL */
     int rank;
     int64_t shape[TENSOR_RANK_MAX];
     const unsigned char *data; /* inside its file's map; not aligned */
@@ -59,8 +63,9 @@ const struct tensor *tensor_find(const struct tensor_set *set, const char *name)
 
 void tensor_set_free(struct tensor_set *set);
 
-const char *tensor_type_name(enum tensor_type type);
-size_t tensor_element_bytes(enum tensor_type type); /* 0 for TENSOR_OTHER */
+const char *tensor_type_name(const struct tensor *tensor);
+/* 0 for TENSOR_OTHER and TENSOR_BLOCKS. */
+size_t tensor_element_bytes(enum tensor_type type);
 
 /* Elements [first, first + count) in file order as float32. */
 void tensor_read(const struct tensor *tensor, int64_t first, int64_t count, float *out);
