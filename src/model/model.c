@@ -8,6 +8,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "model/family.h"
+#include "model/gguf.h"
+#include "model/gguf_config.h"
 #include "model/locate.h"
 #include "model/model_internal.h"
 #include "model/safetensors.h"
@@ -121,21 +123,40 @@ int model_open_directory(struct model *model, const struct model_options *option
                              model->path, error);
 }
 
+/* A GGUF file holds architecture and weights. */
+static int open_file(struct model *model, const struct model_options *options, struct error *error)
+{
+    json_t *metadata = NULL;
+    const struct tensor_naming *naming = NULL;
+    int status = gguf_open(&model->tensors, &metadata, model->path, error);
+    if (status == 0)
+        status = tensor_set_finish(&model->tensors, error);
+    if (status == 0)
+        status = gguf_architecture(&model->architecture, &naming, metadata, &model->tensors,
+                                   model->path, error);
+    json_decref(metadata);
+    if (status == 0 && options->weights == WEIGHTS_RANDOM)
+        return model_open_random(model, options, error);
+    if (status == 0)
+        status = raise_positions(model, options, error);
+    if (status != 0)
+        return status;
+    return weight_table_bind(&model->weights, &model->architecture, naming, &model->tensors,
+                             model->path, error);
+}
+
 static int open_path_or_name(struct model *model, const struct model_options *options,
                              struct error *error)
 {
     if (!file_is_directory(options->name) && !file_exists(options->name))
         return model_open_name(model, options, error);
-    if (!file_is_directory(options->name))
-        return error_set(error, ERROR_INPUT,
-                         "%s: it is a file; give the directory that holds config.json and "
-                         "model.safetensors",
-                         options->name);
-    model->source = MODEL_FROM_DIRECTORY;
+    bool directory = file_is_directory(options->name);
+    model->source = directory ? MODEL_FROM_DIRECTORY : MODEL_FROM_FILE;
     model->path = strdup(options->name);
     if (model->path == NULL)
         return error_set(error, ERROR_MEMORY, "out of memory");
-    return model_open_directory(model, options, error);
+    return directory ? model_open_directory(model, options, error)
+                     : open_file(model, options, error);
 }
 
 int model_open(struct model **out, const struct model_options *options, struct error *error)

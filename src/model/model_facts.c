@@ -8,7 +8,7 @@ static const char *weights_type(const struct model *model)
     const struct weight_source *source = weight_table_find(
         &model->weights, &model->architecture, (struct weight_id){WEIGHT_ATTENTION_OUTPUT, 0, 0});
     bool in_file = source != NULL && source->tensor != NULL;
-    return in_file ? tensor_type_name(source->tensor->type) : "float32";
+    return in_file ? tensor_type_name(source->tensor) : "float32";
 }
 
 static json_t *architecture_facts(const struct architecture *architecture)
