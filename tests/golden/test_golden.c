@@ -115,6 +115,14 @@ static void check_view(const char *view, const char *label, const struct expecte
     close_opened(&opened);
 }
 
+static void check_everywhere(const char *model, const char *label, const struct expected *expected)
+{
+    for (size_t isa = 0; isa < kernels_count(); isa++)
+        if (kernels_runnable(isa))
+            for (int threads = 1; threads <= 2; threads++)
+                check_view(model, label, expected, kernels_name(isa), threads);
+}
+
 /* One folder: state is its name. */
 static void test_folder(void **state)
 {
@@ -128,12 +136,13 @@ static void test_folder(void **state)
         char view[512], label[128];
         make_view(view, folder, configs[config]);
         (void)snprintf(label, sizeof label, "%s/%s", name, configs[config]);
-        for (size_t isa = 0; isa < kernels_count(); isa++)
-            if (kernels_runnable(isa))
-                for (int threads = 1; threads <= 2; threads++)
-                    check_view(view, label, &expected, kernels_name(isa), threads);
+        check_everywhere(view, label, &expected);
         remove_view(view);
     }
+    char gguf[600];
+    (void)snprintf(gguf, sizeof gguf, "%s/model.gguf", folder);
+    if (file_exists(gguf))
+        check_everywhere(gguf, gguf, &expected);
     json_decref(expected.root);
     free(expected.logits);
 }
