@@ -19,7 +19,7 @@ FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests",
 NAMES = {
     "bloom_six_heads": "bloom", "falcon_7b": "falcon", "falcon_40b": "falcon", "gemma": "gemma",
     "gemma2": "gemma2", "gpt2": "gpt2", "gpt_neox_parallel": "gptneox",
-    "gpt_neox_sequential": "gptneox", "granite": "granite", "llama": "llama",
+    "granite": "granite", "llama": "llama",
     "llama_linear": "llama", "llama_llama3": "llama", "llama_tied_biased": "llama",
     "llama_yarn": "llama", "mixtral": "llama", "olmo_clip": "olmo", "olmo2": "olmo2",
     "phi": "phi2", "phi3_longrope": "phi3", "qwen2": "qwen2", "qwen3": "qwen3",
@@ -240,7 +240,25 @@ def check(name):
     return "the same tokens"
 
 
+def write_blocks():
+    """Random blocks of each format, followed by the float32 values that gguf makes of them."""
+    folder = os.path.join(FOLDER, "gguf_blocks")
+    os.makedirs(folder, exist_ok=True)
+    kinds = gguf.GGMLQuantizationType
+    for kind in (kinds.Q4_0, kinds.Q4_1, kinds.Q5_0, kinds.Q5_1, kinds.Q8_0, kinds.Q4_K,
+                 kinds.Q5_K, kinds.Q6_K):
+        elements, size = gguf.GGML_QUANT_SIZES[kind]
+        raw = np.random.default_rng(7).integers(0, 256, (3, size), dtype=np.uint8)
+        halves = {kinds.Q6_K: [208], kinds.Q4_0: [0], kinds.Q5_0: [0], kinds.Q8_0: [0]}
+        for place in halves.get(kind, [0, 2]):
+            raw[:, place + 1] &= 0xBF  # scales without infinities
+        values = gguf.quants.dequantize(raw, kind).astype(np.float32)
+        with open(os.path.join(folder, kind.name + ".bin"), "wb") as file:
+            file.write(raw.tobytes() + values.tobytes())
+
+
 def main():
+    write_blocks()
     for name in NAMES:
         path = Converter(name).write()
         verdict = "not read by transformers with all its facts"
