@@ -16,8 +16,20 @@ struct run_field {
     bool required;   /* in a file that is read */
 };
 
-enum { FIELD_COUNT_MAXIMUM = 1 << 30, RUN_FIELD_COUNT = 12 };
+enum { FIELD_COUNT_MAXIMUM = 1 << 30, RUN_FIELD_COUNT = 15 };
 extern const struct run_field run_fields[RUN_FIELD_COUNT];
+
+/* The facts of a cell beside its status and its statistics; missing ones stay "" and 0. */
+struct cell_field {
+    const char *name;
+    const char *group; /* JSON object it lies in, or NULL */
+    enum field_kind kind;
+    size_t offset; /* in struct cell_record */
+    size_t capacity;
+};
+
+enum { CELL_FIELD_COUNT = 4 };
+extern const struct cell_field cell_fields[CELL_FIELD_COUNT];
 
 char *run_field_text(struct run_record *run, const struct run_field *field);
 int64_t *run_field_count(struct run_record *run, const struct run_field *field);

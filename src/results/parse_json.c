@@ -181,6 +181,35 @@ static int read_status(enum cell_status *out, const json_t *object, struct json_
                      place.file, place.path, name);
 }
 
+static int read_cell_field(struct cell_record *cell, const struct cell_field *field,
+                           const json_t *object, struct json_place place, struct error *error)
+{
+    char path[PATH_MAX_BYTES];
+    struct json_place at = place;
+    bool found;
+    char *out = (char *)cell + field->offset;
+    if (field->group != NULL) {
+        object = json_object_get(object, field->group);
+        (void)snprintf(path, sizeof path, "%s.%s", place.path, field->group);
+        at.path = path;
+        if (object == NULL || json_is_null(object))
+            return 0;
+        if (!json_is_object(object))
+            return error_set(error, ERROR_INPUT, "%s: %s: is %s, an object is needed", place.file,
+                             path, json_kind_name(object));
+    }
+    switch (field->kind) {
+    case FIELD_TEXT:
+        return read_text(object, at, field->name, false, out, field->capacity, error);
+    case FIELD_COUNT:
+        return json_get_integer(object, at, field->name, 0, FIELD_COUNT_MAXIMUM,
+                                (int64_t *)(void *)out, &found, error);
+    case FIELD_REAL:
+        break;
+    }
+    return json_get_real(object, at, field->name, (double *)(void *)out, &found, error);
+}
+
 static int read_cell(struct results *results, const json_t *object, struct json_place place,
                      struct error *error)
 {
@@ -204,6 +233,8 @@ static int read_cell(struct results *results, const json_t *object, struct json_
         code = read_text(object, place, "device", false, cell.device, sizeof cell.device, error);
     if (code == 0)
         code = read_text(object, place, "dtype", false, cell.dtype, sizeof cell.dtype, error);
+    for (size_t i = 0; code == 0 && i < CELL_FIELD_COUNT; i++)
+        code = read_cell_field(&cell, &cell_fields[i], object, place, error);
     return code != 0 ? code : results_add_cell(results, &cell, error);
 }
 
@@ -247,6 +278,9 @@ static int read_document(struct results *results, const json_t *document, const 
         code = read_block(&results->system, document, "system", name, error);
     if (code == 0)
         code = read_block(&results->model, document, "model", name, error);
+    bool found;
+    if (code == 0)
+        code = json_get_real(document, top, "elapsed_s", &results->elapsed_s, &found, error);
     for (size_t i = 0; code == 0 && i < json_array_size(cells); i++) {
         char path[PATH_MAX_BYTES];
         (void)snprintf(path, sizeof path, "cells[%zu]", i);

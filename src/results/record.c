@@ -64,10 +64,23 @@ const struct run_field run_fields[RUN_FIELD_COUNT] = {
     {"actual_output_length", FIELD_COUNT, offsetof(struct run_record, actual_output_length), 0, 1,
      true},
     {"run_number", FIELD_COUNT, offsetof(struct run_record, run_number), 0, 1, true},
+    {"pass", FIELD_COUNT, offsetof(struct run_record, pass), 0, 0, false},
+    {"process", FIELD_COUNT, offsetof(struct run_record, process), 0, 0, false},
     {"decode_tokens_count", FIELD_COUNT, offsetof(struct run_record, decode_tokens_count), 0, 0,
      false},
     {"temperature", FIELD_REAL, offsetof(struct run_record, temperature), 0, 0, false},
     {"top_p", FIELD_REAL, offsetof(struct run_record, top_p), 0, 0, false},
+    {"output_hash", FIELD_TEXT, offsetof(struct run_record, output_hash), RECORD_HASH_MAX, 0,
+     false},
+};
+
+const struct cell_field cell_fields[CELL_FIELD_COUNT] = {
+    {"runs", "warm_up", FIELD_COUNT, offsetof(struct cell_record, warm_up_runs), 0},
+    {"reason", "warm_up", FIELD_TEXT, offsetof(struct cell_record, warm_up_reason),
+     RECORD_WORD_MAX},
+    {"stop_reason", NULL, FIELD_TEXT, offsetof(struct cell_record, stop_reason), RECORD_WORD_MAX},
+    {"output_check", NULL, FIELD_TEXT, offsetof(struct cell_record, output_check),
+     RECORD_REASON_MAX},
 };
 
 void run_record_init(struct run_record *run)

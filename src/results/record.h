@@ -13,6 +13,8 @@ enum {
     RECORD_DEVICE_MAX = 32,
     RECORD_DTYPE_MAX = 16,
     RECORD_REASON_MAX = 512,
+    RECORD_WORD_MAX = 32,
+    RECORD_HASH_MAX = 17,
 };
 
 /* Doubles that are not known are NaN: null in JSON, empty in CSV. */
@@ -25,10 +27,13 @@ struct run_record {
     int64_t input_length;         /* tokens per sequence */
     int64_t target_output_length; /* tokens per sequence */
     int64_t actual_output_length;
-    int64_t run_number;           /* from 1 per cell */
-    double total_latency;         /* s, = prefill_time + decode_time */
-    double prefill_time;          /* s, time to first token */
-    double decode_time;           /* s */
+    int64_t run_number;                /* from 1 per cell */
+    int64_t pass;                      /* of the grid, from 1 per process; 0 = not known */
+    int64_t process;                   /* which of --processes, from 1; 0 = not known */
+    char output_hash[RECORD_HASH_MAX]; /* of all generated ids, 16 hex digits; "" = not known */
+    double total_latency;              /* s, = prefill_time + decode_time */
+    double prefill_time;               /* s, time to first token */
+    double decode_time;                /* s */
     double decode_time_per_token; /* s, = decode_time / decode_tokens_count; NaN when that is 0 */
     int64_t decode_tokens_count;  /* = actual_output_length - 1 */
     double tokens_per_second;     /* = batch * actual_output_length / total_latency */
@@ -86,6 +91,11 @@ struct cell_record {
     int64_t input_length;
     enum cell_status status;
     char reason[RECORD_REASON_MAX]; /* why skipped or failed; "" otherwise */
+    /* What follows is "" or 0 where it is not known; a table of fields writes and reads it. */
+    int64_t warm_up_runs;                 /* of all visits together */
+    char warm_up_reason[RECORD_WORD_MAX]; /* why warming up ended, the worst of the visits */
+    char stop_reason[RECORD_WORD_MAX];    /* why measuring ended: "num_runs", "precise", ... */
+    char output_check[RECORD_REASON_MAX]; /* "passed", or what is wrong with the tokens */
     /* Whose cell it is, for a file that holds several series. All "" stands for every run of the
      * file: bench measures one model on one device. */
     char model_name[RECORD_NAME_MAX];

@@ -1,4 +1,4 @@
-/* The document in memory: lists that grow, cells found, statistics of a cell. */
+/* The document in memory: lists that grow, cells found. summary.c has the statistics. */
 #include "results/results.h"
 
 #include <stdlib.h>
@@ -64,25 +64,4 @@ struct cell_record *results_find_cell(struct results *results, int64_t batch_siz
             return cell;
     }
     return NULL;
-}
-
-int results_summarise(const struct results *results, const struct cell_record *cell,
-                      const struct metric *metric, struct stats_summary *summary,
-                      struct error *error)
-{
-    *summary = stats_summarise(NULL, 0, NULL);
-    if (results->run_count == 0)
-        return 0;
-    double *values = reallocarray(NULL, results->run_count, 2 * sizeof *values);
-    if (values == NULL)
-        return error_set(error, ERROR_MEMORY, "no memory to summarise %zu runs",
-                         results->run_count);
-    size_t count = 0;
-    for (size_t i = 0; i < results->run_count; i++) {
-        if (cell_holds_run(cell, &results->runs[i]))
-            values[count++] = metric_value(metric, &results->runs[i]);
-    }
-    *summary = stats_summarise(values, count, values + results->run_count);
-    free(values);
-    return 0;
 }

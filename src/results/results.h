@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "results/record.h"
+#include "stats/interval.h"
 #include "stats/stats.h"
 
 enum { RESULTS_SCHEMA_VERSION = 1 };
@@ -29,6 +30,7 @@ struct results {
     json_t *options;
     json_t *system;
     json_t *model;
+    double elapsed_s; /* spent on the grid so far, all starts together */
     struct cell_record *cells;
     size_t cell_count;
     size_t cell_capacity;
@@ -53,8 +55,38 @@ int results_summarise(const struct results *results, const struct cell_record *c
                       const struct metric *metric, struct stats_summary *summary,
                       struct error *error);
 
-/* The document as JSON text: schema_version, tool, config, options, system, model, cells (with
- * the statistics of every metric), runs. */
+/* 95 % intervals of the mean and the median of one metric over the runs of one cell. */
+struct results_intervals {
+    struct stats_interval mean, median;
+};
+int results_find_intervals(const struct results *results, const struct cell_record *cell,
+                           const struct metric *metric, struct results_intervals *intervals,
+                           struct error *error);
+
+/* Every decode step of every run of the cell together; NaN where there is none. */
+struct results_steps {
+    size_t count;
+    double p50, p90, p99, max; /* s */
+};
+int results_summarise_steps(const struct results *results, const struct cell_record *cell,
+                            struct results_steps *steps, struct error *error);
+
+/* One metric's spread between and within the cell's processes, and its visits (one pass of one
+ * process each). */
+struct results_spread {
+    struct stats_spread processes, visits;
+};
+int results_find_spread(const struct results *results, const struct cell_record *cell,
+                        const struct metric *metric, struct results_spread *spread,
+                        struct error *error);
+
+/* Drift: the total latencies of two passes of one process differ by more than their own spread
+ * explains (t test at 99 %) and by more than 1 %. *drift is 1, 0, or -1 where it cannot be said. */
+int results_find_drift(const struct results *results, const struct cell_record *cell, int *drift,
+                       struct error *error);
+
+/* The document as JSON text: schema_version, tool, config, options, system, model, elapsed_s,
+ * cells (with the statistics of every metric), runs. */
 int results_write_json(const struct results *results, struct text *out, struct error *error);
 
 /* One row per run, without the step times: RFC 4180 (CRLF, quotes where needed), memory flattened.

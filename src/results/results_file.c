@@ -12,13 +12,13 @@
 /* Of the time since the last save, a save may have cost this much. */
 static const double save_share = 0.05;
 
-static void default_prefix(char *out, size_t capacity)
+void results_default_prefix(char out[RESULTS_PREFIX_MAX])
 {
     time_t now = time(NULL);
     struct tm local;
     if (localtime_r(&now, &local) == NULL ||
-        strftime(out, capacity, "benchmark_results_%Y%m%d_%H%M%S", &local) == 0)
-        (void)snprintf(out, capacity, "benchmark_results");
+        strftime(out, RESULTS_PREFIX_MAX, "benchmark_results_%Y%m%d_%H%M%S", &local) == 0)
+        (void)snprintf(out, RESULTS_PREFIX_MAX, "benchmark_results");
 }
 
 /* `prefix` with the ending in place of .json or .csv; NULL when out of memory. */
@@ -45,27 +45,53 @@ static int check_path(const char *path, bool force, struct error *error)
     return file_check_writable(path, error);
 }
 
-int results_file_open(struct results_file *file, const char *prefix, bool force,
-                      const struct clock *clock, struct error *error)
+static int set_paths(struct results_file *file, const char *prefix, const struct clock *clock,
+                     struct error *error)
 {
-    char made[64];
-    if (prefix == NULL) {
-        default_prefix(made, sizeof made);
-        prefix = made;
-    }
     *file = (struct results_file){
         .json_path = with_ending(prefix, ".json"),
         .csv_path = with_ending(prefix, ".csv"),
         .clock = clock,
         .last_save_s = clock_now_s(clock),
     };
-    int code = 0;
     if (file->json_path == NULL || file->csv_path == NULL)
-        code = error_set(error, ERROR_MEMORY, "no memory for the names of the results files");
+        return error_set(error, ERROR_MEMORY, "no memory for the names of the results files");
+    return 0;
+}
+
+int results_file_open(struct results_file *file, const char *prefix, bool force,
+                      const struct clock *clock, struct error *error)
+{
+    char made[RESULTS_PREFIX_MAX];
+    if (prefix == NULL) {
+        results_default_prefix(made);
+        prefix = made;
+    }
+    int code = set_paths(file, prefix, clock, error);
     if (code == 0)
         code = check_path(file->json_path, force, error);
     if (code == 0)
         code = check_path(file->csv_path, force, error);
+    if (code == 0)
+        code = file_lock_take(&file->lock, file->json_path, error);
+    if (code != 0)
+        results_file_close(file);
+    return code;
+}
+
+int results_file_continue(struct results_file *file, const char *path, const struct clock *clock,
+                          struct error *error)
+{
+    int code = set_paths(file, path, clock, error);
+    if (code == 0 && !file_exists(file->json_path))
+        code = error_set(error, ERROR_INPUT, "%s: there are no such results to continue",
+                         file->json_path);
+    if (code == 0)
+        code = check_path(file->json_path, true, error);
+    if (code == 0)
+        code = check_path(file->csv_path, true, error);
+    if (code == 0)
+        code = file_lock_take(&file->lock, file->json_path, error);
     if (code != 0)
         results_file_close(file);
     return code;
@@ -103,6 +129,7 @@ void results_file_close(struct results_file *file)
 {
     if (file == NULL)
         return;
+    file_lock_release(&file->lock);
     free(file->json_path);
     free(file->csv_path);
     *file = (struct results_file){0};

@@ -34,17 +34,123 @@ static json_t *text_json(const char *string)
     return value;
 }
 
-static json_t *summary_json(const struct stats_summary *summary)
+static json_t *interval_json(struct stats_interval interval)
 {
-    if (summary->count == 0)
+    json_t *list = json_array();
+    bool complete = list != NULL && json_array_append_new(list, json_number(interval.low)) == 0 &&
+                    json_array_append_new(list, json_number(interval.high)) == 0;
+    return kept(list, complete);
+}
+
+static json_t *intervals_json(const struct results_intervals *intervals)
+{
+    if (isnan(intervals->mean.low))
         return json_null();
     json_t *object = json_object();
-    bool complete = object != NULL && set(object, "mean", json_number(summary->mean)) &&
-                    set(object, "std", json_number(summary->std)) &&
-                    set(object, "min", json_number(summary->min)) &&
-                    set(object, "max", json_number(summary->max)) &&
-                    set(object, "median", json_number(summary->median));
+    bool complete = object != NULL && set(object, "mean", interval_json(intervals->mean)) &&
+                    set(object, "median", interval_json(intervals->median));
     return kept(object, complete);
+}
+
+static json_t *summary_json(const struct results *results, const struct cell_record *cell,
+                            const struct metric *metric)
+{
+    struct stats_summary summary;
+    struct results_intervals intervals;
+    if (results_summarise(results, cell, metric, &summary, NULL) != 0)
+        return NULL;
+    if (summary.count == 0)
+        return json_null();
+    if (results_find_intervals(results, cell, metric, &intervals, NULL) != 0)
+        return NULL;
+    json_t *object = json_object();
+    bool complete = object != NULL && set(object, "mean", json_number(summary.mean)) &&
+                    set(object, "std", json_number(summary.std)) &&
+                    set(object, "min", json_number(summary.min)) &&
+                    set(object, "max", json_number(summary.max)) &&
+                    set(object, "median", json_number(summary.median)) &&
+                    set(object, "ci95", intervals_json(&intervals));
+    return kept(object, complete);
+}
+
+static json_t *steps_summary_json(const struct results *results, const struct cell_record *cell)
+{
+    struct results_steps steps;
+    if (results_summarise_steps(results, cell, &steps, NULL) != 0)
+        return NULL;
+    if (steps.count == 0)
+        return json_null();
+    json_t *object = json_object();
+    bool complete =
+        object != NULL && set(object, "count", json_integer((json_int_t)steps.count)) &&
+        set(object, "p50", json_number(steps.p50)) && set(object, "p90", json_number(steps.p90)) &&
+        set(object, "p99", json_number(steps.p99)) && set(object, "max", json_number(steps.max));
+    return kept(object, complete);
+}
+
+/* Of the three times that decide; null while there is one visit only. */
+static json_t *spread_json(const struct results *results, const struct cell_record *cell)
+{
+    static const enum metric_id chosen[] = {METRIC_TOTAL_LATENCY, METRIC_PREFILL_TIME,
+                                            METRIC_DECODE_TIME_PER_TOKEN};
+    json_t *all = json_object();
+    bool complete = all != NULL;
+    for (size_t i = 0; complete && i < sizeof chosen / sizeof chosen[0]; i++) {
+        struct results_spread spread;
+        const struct metric *metric = &metrics[chosen[i]];
+        if (results_find_spread(results, cell, metric, &spread, NULL) != 0)
+            return kept(all, false);
+        if (spread.visits.groups < 2)
+            continue;
+        json_t *one = json_object();
+        complete = one != NULL &&
+                   set(one, "between_processes", json_number(spread.processes.between)) &&
+                   set(one, "within_processes", json_number(spread.processes.within)) &&
+                   set(one, "between_passes", json_number(spread.visits.between)) &&
+                   set(one, "within_passes", json_number(spread.visits.within));
+        complete = set(all, metric->name, kept(one, complete));
+    }
+    if (complete && json_object_size(all) == 0) {
+        json_decref(all);
+        return json_null();
+    }
+    return kept(all, complete);
+}
+
+static json_t *drift_json(const struct results *results, const struct cell_record *cell)
+{
+    int drift;
+    if (results_find_drift(results, cell, &drift, NULL) != 0)
+        return NULL;
+    return drift < 0 ? json_null() : json_boolean(drift == 1);
+}
+
+/* The object that a grouped value lies in, made where it is missing. */
+static json_t *group_of(json_t *object, const char *group)
+{
+    if (group == NULL)
+        return object;
+    if (json_object_get(object, group) == NULL && !set(object, group, json_object()))
+        return NULL;
+    return json_object_get(object, group);
+}
+
+static bool set_cell_field(json_t *object, const struct cell_record *cell,
+                           const struct cell_field *field)
+{
+    const char *place = (const char *)cell + field->offset;
+    json_t *into = group_of(object, field->group);
+    if (into == NULL)
+        return false;
+    switch (field->kind) {
+    case FIELD_TEXT:
+        return set(into, field->name, place[0] != '\0' ? text_json(place) : json_null());
+    case FIELD_COUNT:
+        return set(into, field->name, json_integer(*(const int64_t *)(const void *)place));
+    case FIELD_REAL:
+        break;
+    }
+    return set(into, field->name, json_number(*(const double *)(const void *)place));
 }
 
 static json_t *cell_json(const struct results *results, const struct cell_record *cell)
@@ -55,16 +161,17 @@ static json_t *cell_json(const struct results *results, const struct cell_record
         set(object, "input_length", json_integer(cell->input_length)) &&
         set(object, "status", json_string(cell_status_name(cell->status))) &&
         set(object, "reason", cell->reason[0] != '\0' ? text_json(cell->reason) : json_null());
-    bool any_run = cell->model_name[0] == '\0' && cell->device[0] == '\0' && cell->dtype[0] == '\0';
-    if (complete && !any_run)
+    if (complete && cell->model_name[0] != '\0')
         complete = set(object, "model_name", text_json(cell->model_name)) &&
                    set(object, "device", json_string(cell->device)) &&
                    set(object, "dtype", json_string(cell->dtype));
-    for (size_t i = 0; complete && i < METRIC_COUNT; i++) {
-        struct stats_summary summary;
-        complete = results_summarise(results, cell, &metrics[i], &summary, NULL) == 0 &&
-                   set(object, metrics[i].name, summary_json(&summary));
-    }
+    for (size_t i = 0; complete && i < CELL_FIELD_COUNT; i++)
+        complete = set_cell_field(object, cell, &cell_fields[i]);
+    for (size_t i = 0; complete && i < METRIC_COUNT; i++)
+        complete = set(object, metrics[i].name, summary_json(results, cell, &metrics[i]));
+    complete = complete && set(object, "decode_step_time", steps_summary_json(results, cell)) &&
+               set(object, "spread", spread_json(results, cell)) &&
+               set(object, "drift", drift_json(results, cell));
     return kept(object, complete);
 }
 
@@ -87,12 +194,9 @@ static bool set_metric(json_t *object, const struct metric *metric, double value
 {
     if (metric->group == NULL)
         return set(object, metric->name, json_number(value));
-    json_t *group = json_object_get(object, metric->group);
-    if (group == NULL) {
-        if (!set(object, metric->group, json_object()))
-            return false;
-        group = json_object_get(object, metric->group);
-    }
+    json_t *group = group_of(object, metric->group);
+    if (group == NULL)
+        return false;
     return isnan(value) || set(group, metric->name, json_number(value));
 }
 
@@ -152,6 +256,7 @@ int results_write_json(const struct results *results, struct text *out, struct e
         set(object, "options", block_json(results->options)) &&
         set(object, "system", block_json(results->system)) &&
         set(object, "model", block_json(results->model)) &&
+        set(object, "elapsed_s", json_number(results->elapsed_s)) &&
         set(object, "cells", cells_json(results)) && set(object, "runs", runs_json(results));
     int code = complete ? json_text_dump(out, object, 2, error)
                         : error_set(error, ERROR_MEMORY, "no memory to make the results into JSON");

@@ -196,10 +196,10 @@ static void test_json_document(void **state)
     fill(&results, 1);
     assert_int_equal(results_write_json(&results, &text, &error), 0);
     assert_int_equal(json_text_load(&document, text_string(&text), text.length, "r", &error), 0);
-    const char *keys[] = {"schema_version", "tool",  "config", "options",
-                          "system",         "model", "cells",  "runs"};
-    assert_int_equal(json_object_size(document), 8);
-    for (size_t i = 0; i < 8; i++)
+    const char *keys[] = {"schema_version", "tool",      "config", "options", "system",
+                          "model",          "elapsed_s", "cells",  "runs"};
+    assert_int_equal(json_object_size(document), 9);
+    for (size_t i = 0; i < 9; i++)
         assert_non_null(json_object_get(document, keys[i]));
     const json_t *cells = json_object_get(document, "cells");
     const json_t *first = json_array_get(cells, 0);
