@@ -31,7 +31,7 @@ static void test_two_locks(void **state)
     assert_int_equal(folder_count(folder.path), 0);
     assert_int_equal(file_lock_take(&second, path, &error), 0);
     file_lock_release(&second);
-    folder_remove(&folder);
+    folder_remove(folder.path);
 }
 
 static void test_a_holder_that_is_killed(void **state)
@@ -62,7 +62,7 @@ static void test_a_holder_that_is_killed(void **state)
     file_lock_release(&lock);
     (void)close(ready[0]);
     (void)close(ready[1]);
-    folder_remove(&folder);
+    folder_remove(folder.path);
 }
 
 static void test_leftovers(void **state)
@@ -80,7 +80,7 @@ static void test_leftovers(void **state)
     for (size_t i = 0; i < 6; i++)
         assert_int_equal(file_exists(folder_file(&folder, names[i])), i != 1 && i != 2);
     file_lock_release(&lock);
-    folder_remove(&folder);
+    folder_remove(folder.path);
 }
 
 static void test_a_folder_that_is_not_there(void **state)
