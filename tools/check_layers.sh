@@ -1,87 +1,95 @@
 #!/bin/sh
-# Holds the rooms of src/ to the table below: which may include which, which system headers and
-# calls are kept to one room. Prints every breach and fails; ARCHITECTURE.md explains the rooms.
+# Holds the rooms of src/ to the tables below: which may include which, and which system headers
+# and calls are kept to one room. Prints every breach and fails; ARCHITECTURE.md explains the rooms.
 set -eu
 cd "$(dirname "$0")/.."
 
-# room: what its files may include, as prefixes of the path written from src/
-table='
-base         base/
-kernels      kernels/
-stats        stats/
-config       config/ base/
-model        model/ base/
-results      results/ stats/ base/
-engine       engine/ model/ base/
-engine/cpu   engine/ model/ base/ kernels/
-engine/fake  engine/ model/ base/
-engine/cuda  engine/ model/ base/
-bench        bench/ engine/engine.h engine/sampler.h model/ config/ results/ stats/ base/
-report       report/ results/ stats/ base/
-cli          cli/ bench/ report/ config/ results/ stats/ engine/engine.h model/ base/
-main         cli/
+# room | what its files may include, as prefixes of the path written from src/
+rooms='
+base        | base/
+kernels     | kernels/
+stats       | stats/
+config      | config/ base/
+model       | model/ base/
+results     | results/ stats/ base/
+engine      | engine/engine.h engine/sampler.h model/ base/
+engine/cpu  | engine/engine.h engine/sampler.h engine/cpu/ model/ base/ kernels/
+engine/fake | engine/engine.h engine/sampler.h engine/fake/ model/ base/
+engine/cuda | engine/engine.h engine/sampler.h engine/cuda/ model/ base/
+bench       | bench/ engine/engine.h engine/sampler.h model/ config/ results/ stats/ base/
+report      | report/ results/ stats/ base/
+cli         | cli/ bench/ report/ config/ results/ stats/ engine/engine.h model/ base/
+main        | cli/
 '
 
-# pattern (extended regular expression) | rooms that may have it | why
+# extended regular expression | rooms that may have it | what it is
 kept='
-include <jansson|base config model results engine engine/cpu engine/fake engine/cuda bench report cli|JSON
-include <curl/|model|downloads
-include <fontconfig/|report|fonts
-include <hwloc|base|topology
-include <(immintrin|arm_neon|x86intrin)|kernels|intrinsics
-include <(pthread|sched|threads)\.h>|base|threads
-include <cuda|engine/cuda|CUDA
-include <argp|cli|the command line
-\<getenv *\(|cli|hidden inputs
-\<(printf|puts|putchar|perror) *\(|cli|printing
-\<fprintf *\( *std(out|err)|cli|printing
-\<(exit|_exit|abort) *\(|cli report|ending the process (report: in the child before exec only)
+include <jansson                       | base config model results engine engine/cpu engine/fake engine/cuda bench report cli | JSON
+include <curl/                         | model      | downloads
+include <fontconfig/                   | report     | fonts
+include <hwloc                         | base       | topology
+include <(immintrin|arm_neon|cpuid)    | kernels    | intrinsics
+include <(sched|threads)[.]h>          | base       | threads
+include <pthread[.]h>                  | base kernels | threads (kernels: the tables are filled once)
+include <cuda                          | engine/cuda | CUDA
+include <argp                          | cli        | the command line
+(^|[^a-z_])getenv *[(]                 | cli        | hidden inputs
+(^|[^a-z_])(printf|puts|putchar|perror) *[(] | cli  | printing
+fprintf *[(] *std(out|err)             | cli        | printing
+(^|[^a-z_.])(exit|_exit|abort) *[(]    | cli        | ending the process
 '
 
-breaches=$(mktemp)
-trap 'rm -f "$breaches"' EXIT
-
-room_of() {
-    case $1 in
-    src/engine/*/*) echo "$1" | cut -d/ -f2-3 ;;
-    src/*/*) echo "$1" | cut -d/ -f2 ;;
-    *) echo main ;;
-    esac
+git ls-files -co --exclude-standard 'src/*.c' 'src/*.h' 'src/*.cu' 'src/*.cuh' |
+    ROOMS=$rooms KEPT=$kept awk '
+function trim(text) { gsub(/^ +| +$/, "", text); return text }
+function room_of(path,   part, n) {
+    n = split(path, part, "/")
+    if (n == 2) return "main"
+    return part[2] == "engine" && n == 4 ? part[2] "/" part[3] : part[2]
 }
-
-git ls-files -co --exclude-standard 'src/*.c' 'src/*.h' 'src/*.cu' 'src/*.cuh' | while read -r file; do
-    room=$(room_of "$file")
-    allowed=$(printf '%s\n' "$table" | awk -v room="$room" '$1 == room {$1 = ""; print}')
-    [ -n "$allowed" ] || echo "$file: room '$room' is not in tools/check_layers.sh" >>"$breaches"
-    sed -n 's/^ *# *include *"\([^"]*\)".*/\1/p' "$file" | while read -r header; do
-        ok=no
-        for prefix in $allowed; do
-            case $header in "$prefix"*) ok=yes ;; esac
-        done
-        # The two engines are known by their tables only.
-        case $room/$header in
-        cli/engine/cpu/* | bench/engine/cpu/* | engine/fake/engine/cpu/* | engine/cpu/engine/fake/*) ok=no ;;
-        esac
-        [ $ok = yes ] || echo "$file: $room must not include \"$header\"" >>"$breaches"
-        [ -f "src/$header" ] || echo "$file: \"$header\" is not written from src/" >>"$breaches"
-    done
-    printf '%s\n' "$kept" | while IFS='|' read -r a b c d; do
-        [ -n "$a" ] || continue
-        # A pattern may hold '|' inside parentheses: the last two fields are rooms and reason.
-        line="$a|$b|$c${d:+|$d}"
-        reason=${line##*|}
-        line=${line%|*}
-        rooms=${line##*|}
-        pattern=${line%|*}
-        case " $rooms " in *" $room "*) continue ;; esac
-        grep -nE "$pattern" "$file" | grep -vE '^[0-9]+: *(/?\*|//)' | while read -r hit; do
-            echo "$file:$hit: kept to $rooms ($reason)" >>"$breaches"
-        done
-    done
-done
-
-if [ -s "$breaches" ]; then
-    sort -u "$breaches" >&2
-    exit 1
-fi
-echo "layers hold"
+function breach(text) { print text | "cat >&2"; broken = 1 }
+function check_include(file, room, header,   prefix, n, i, ok) {
+    n = split(allowed[room], prefix, " ")
+    for (i = 1; i <= n; i++) if (index(header, prefix[i]) == 1) ok = 1
+    if (!ok) breach(file ": " room " must not include \"" header "\"")
+    if (system("test -f src/" header) != 0) breach(file ": \"" header "\" is not written from src/")
+}
+BEGIN {
+    n = split(ENVIRON["ROOMS"], line, "\n")
+    for (i = 1; i <= n; i++) if (split(line[i], field, "|") == 2) allowed[trim(field[1])] = field[2]
+    n = split(ENVIRON["KEPT"], line, "\n")
+    for (i = 1; i <= n; i++) {
+        # The expression may hold "|" in parentheses: rooms and reason are the last two fields.
+        count = split(line[i], field, "|")
+        if (count < 3) continue
+        rule++
+        reason[rule] = trim(field[count]); keeper[rule] = " " trim(field[count - 1]) " "
+        expression[rule] = field[1]
+        for (j = 2; j < count - 1; j++) expression[rule] = expression[rule] "|" field[j]
+        expression[rule] = trim(expression[rule])
+    }
+}
+{
+    file = $0
+    room = room_of(file)
+    if (!(room in allowed)) breach(file ": room \"" room "\" is not in tools/check_layers.sh")
+    number = 0
+    while ((getline text < file) > 0) {
+        number++
+        if (text ~ /^ *# *include *"/) {
+            split(text, quoted, "\"")
+            if (!(room SUBSEP quoted[2] in seen)) check_include(file, room, quoted[2])
+            seen[room, quoted[2]] = 1
+        }
+        if (text ~ /^ *(\/?\*|\/\/)/) continue
+        for (r = 1; r <= rule; r++)
+            if (text ~ expression[r] && index(keeper[r], " " room " ") == 0)
+                breach(file ":" number ": " trim(text) ": kept to" keeper[r] "(" reason[r] ")")
+    }
+    close(file)
+}
+END {
+    close("cat >&2")
+    if (broken) exit 1
+    print "layers hold"
+}'
