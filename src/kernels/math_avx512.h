@@ -7,6 +7,14 @@
 #include "kernels/kernels.h"
 #include "kernels/math_coefficients.h"
 
+/* The lanes of the sixteen from `i` on that are below `count`. */
+static inline __mmask16 math_lanes_avx512(int64_t i, int64_t count)
+{
+    if (count - i >= 16)
+        return 0xFFFF;
+    return (__mmask16)((1U << (count - i)) - 1);
+}
+
 /* c[0] + c[1] x + ... of `count` coefficients; the compiler unrolls it. */
 static inline __m512 math_poly_avx512(const float *c, int count, __m512 x)
 {

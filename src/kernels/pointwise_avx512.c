@@ -6,12 +6,6 @@
 
 #include "kernels/math_avx512.h"
 
-/* The lanes of the sixteen from `i` on that are below `count`. */
-static inline __mmask16 lanes_left(int64_t i, int64_t count)
-{
-    return count - i >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1U << (count - i)) - 1);
-}
-
 static float sum_shifted(const float *x, int64_t count, float shift, bool squared)
 {
     const __m512 away = _mm512_set1_ps(shift);
@@ -24,7 +18,7 @@ static float sum_shifted(const float *x, int64_t count, float shift, bool square
         odd = squared ? _mm512_fmadd_ps(second, second, odd) : _mm512_add_ps(second, odd);
     }
     for (; i < count; i += 16) {
-        __mmask16 lanes = lanes_left(i, count);
+        __mmask16 lanes = math_lanes_avx512(i, count);
         __m512 first = _mm512_maskz_sub_ps(lanes, _mm512_maskz_loadu_ps(lanes, x + i), away);
         even = squared ? _mm512_fmadd_ps(first, first, even) : _mm512_add_ps(first, even);
     }
@@ -36,7 +30,7 @@ static void scale_row(const float *x, float *y, int64_t width, float mean, float
 {
     const __m512 shift = _mm512_set1_ps(mean), scale = _mm512_set1_ps(factor);
     for (int64_t i = 0; i < width; i += 16) {
-        __mmask16 lanes = lanes_left(i, width);
+        __mmask16 lanes = math_lanes_avx512(i, width);
         __m512 value = _mm512_sub_ps(_mm512_maskz_loadu_ps(lanes, x + i), shift);
         value = _mm512_mul_ps(value, scale);
         if (gain != NULL)
@@ -71,7 +65,7 @@ static inline __attribute__((always_inline)) void
 activate_kind(enum kernel_activation kind, float *x, const float *up, int64_t count)
 {
     for (int64_t i = 0; i < count; i += 16) {
-        __mmask16 lanes = lanes_left(i, count);
+        __mmask16 lanes = math_lanes_avx512(i, count);
         __m512 value = math_activate_avx512(kind, _mm512_maskz_loadu_ps(lanes, x + i));
         if (up != NULL)
             value = _mm512_mul_ps(value, _mm512_maskz_loadu_ps(lanes, up + i));
@@ -112,7 +106,7 @@ static void add_scaled(float *x, const float *y, float scale, int64_t count)
 {
     const __m512 factor = _mm512_set1_ps(scale);
     for (int64_t i = 0; i < count; i += 16) {
-        __mmask16 lanes = lanes_left(i, count);
+        __mmask16 lanes = math_lanes_avx512(i, count);
         __m512 sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(lanes, y + i), factor,
                                      _mm512_maskz_loadu_ps(lanes, x + i));
         _mm512_mask_storeu_ps(x + i, lanes, sum);
@@ -123,7 +117,7 @@ static void add_scaled(float *x, const float *y, float scale, int64_t count)
 static void rope_halves(float *x, int64_t half, const float *cosine, const float *sine)
 {
     for (int64_t i = 0; i < half; i += 16) {
-        __mmask16 lanes = lanes_left(i, half);
+        __mmask16 lanes = math_lanes_avx512(i, half);
         __m512 a = _mm512_maskz_loadu_ps(lanes, x + i);
         __m512 b = _mm512_maskz_loadu_ps(lanes, x + half + i);
         __m512 c = _mm512_maskz_loadu_ps(lanes, cosine + i);
@@ -138,8 +132,8 @@ static void rope_pairs(float *x, int64_t half, const float *cosine, const float 
 {
     const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
     for (int64_t i = 0; i < half; i += 8) {
-        __mmask16 lanes = lanes_left(2 * i, 2 * half);
-        __mmask16 pairs = (__mmask16)(lanes_left(i, half) & 0xFF);
+        __mmask16 lanes = math_lanes_avx512(2 * i, 2 * half);
+        __mmask16 pairs = (__mmask16)(math_lanes_avx512(i, half) & 0xFF);
         __m512 c = _mm512_permutexvar_ps(twice, _mm512_maskz_loadu_ps(pairs, cosine + i));
         __m512 s = _mm512_permutexvar_ps(twice, _mm512_maskz_loadu_ps(pairs, sine + i));
         __m512 value = _mm512_maskz_loadu_ps(lanes, x + 2 * i);
@@ -164,7 +158,7 @@ static void scale_softcap(float *x, int64_t count, float scale, float cap)
 {
     const __m512 factor = _mm512_set1_ps(scale), limit = _mm512_set1_ps(cap);
     for (int64_t i = 0; i < count; i += 16) {
-        __mmask16 lanes = lanes_left(i, count);
+        __mmask16 lanes = math_lanes_avx512(i, count);
         __m512 value = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, x + i), factor);
         if (cap != 0)
             value = _mm512_mul_ps(limit, math_tanh_avx512(_mm512_div_ps(value, limit)));

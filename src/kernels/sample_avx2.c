@@ -30,6 +30,15 @@ static uint64_t reduce_add(__m256i sum)
     return lane[0] + lane[1] + lane[2] + lane[3];
 }
 
+static uint32_t reduce_min(__m256i words)
+{
+    uint32_t lane[8];
+    _mm256_storeu_si256((__m256i *)lane, words);
+    for (int k = 1; k < 8; k++)
+        lane[0] = lane[k] < lane[0] ? lane[k] : lane[0];
+    return lane[0];
+}
+
 static bool find_max(const float *logits, int64_t count, float *max)
 {
     const __m256i magnitude = _mm256_set1_epi32(0x7FFFFFFF);
@@ -103,11 +112,7 @@ static uint64_t weigh(const float *logits, int64_t count, float max, float scale
         _mm256_storeu_si256((__m256i *)(weights + i), weight);
     }
     uint64_t total = reduce_add(sum);
-    uint32_t lane[8];
-    _mm256_storeu_si256((__m256i *)lane, least);
-    *lowest = lane[0];
-    for (int k = 1; k < 8; k++)
-        *lowest = lane[k] < *lowest ? lane[k] : *lowest;
+    *lowest = reduce_min(least);
     for (; i < count; i++) {
         weights[i] = sample_weight(logits[i], max, scale);
         total += weights[i];
@@ -136,29 +141,39 @@ static void sum_above(const uint32_t *weights, int64_t count, const uint32_t *cu
     }
 }
 
-static inline void list_add(struct sample_list *list, uint32_t weight, uint32_t *to)
-{
-    to[list->count++] = weight;
-    list->lowest = weight < list->lowest ? weight : list->lowest;
-    list->highest = weight > list->highest ? weight : list->highest;
-}
-
 static struct sample_list narrow(const uint32_t *from, int64_t count, uint32_t low, uint32_t high,
                                  uint32_t *to)
 {
     const __m256i lower = _mm256_set1_epi32((int)low), upper = _mm256_set1_epi32((int)high);
-    struct sample_list list = {0, UINT32_MAX, 0};
+    const __m256i ones = _mm256_set1_epi32(-1);
+    /* The highest is found as the lowest complement. */
+    __m256i least = ones, least_inverse = ones;
+    struct sample_list list = {0, 0, 0};
     int64_t i = 0;
     for (; i + 8 <= count; i += 8) {
         __m256i weight = _mm256_loadu_si256((const __m256i *)(from + i));
         __m256i inside = _mm256_and_si256(at_least(weight, lower), at_least(upper, weight));
         unsigned lanes = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(inside));
-        for (; lanes != 0; lanes &= lanes - 1)
-            list_add(&list, from[i + __builtin_ctz(lanes)], to);
+        __m256i outside = _mm256_xor_si256(inside, ones);
+        least = _mm256_min_epu32(least, _mm256_or_si256(weight, outside));
+        weight = _mm256_or_si256(_mm256_xor_si256(weight, ones), outside);
+        least_inverse = _mm256_min_epu32(least_inverse, weight);
+        if (lanes == 0)
+            continue;
+        /* Each is written, and counted if it is inside: no branch to guess. */
+        for (int k = 0; k < 8; k++) {
+            to[list.count] = from[i + k];
+            list.count += lanes >> k & 1;
+        }
     }
+    list.lowest = reduce_min(least);
+    list.highest = ~reduce_min(least_inverse);
     for (; i < count; i++) {
-        if (from[i] >= low && from[i] <= high)
-            list_add(&list, from[i], to);
+        if (from[i] < low || from[i] > high)
+            continue;
+        list.lowest = from[i] < list.lowest ? from[i] : list.lowest;
+        list.highest = from[i] > list.highest ? from[i] : list.highest;
+        to[list.count++] = from[i];
     }
     return list;
 }

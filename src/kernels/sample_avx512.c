@@ -6,6 +6,7 @@
 #include <float.h>
 #include <immintrin.h>
 
+#include "kernels/math_avx512.h"
 #include "kernels/sample.h"
 #include "kernels/sample_definition.h"
 
@@ -15,11 +16,6 @@ enum { BLOCK = 16 * 65536 };
 struct halves {
     __m512i low, high;
 };
-
-static inline __mmask16 lanes_left(int64_t i, int64_t count)
-{
-    return count - i >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1U << (count - i)) - 1);
-}
 
 static inline void add_halves(struct halves *sum, __mmask16 lanes, __m512i low, __m512i high)
 {
@@ -49,7 +45,7 @@ static bool find_max(const float *logits, int64_t count, float *max)
     __m512 largest = _mm512_set1_ps(-FLT_MAX);
     __m512i size = _mm512_setzero_si512();
     for (int64_t i = 0; i < count; i += 16) {
-        __mmask16 lanes = lanes_left(i, count);
+        __mmask16 lanes = math_lanes_avx512(i, count);
         __m512 logit = _mm512_maskz_loadu_ps(lanes, logits + i);
         largest = _mm512_mask_max_ps(largest, lanes, largest, logit);
         size = _mm512_max_epu32(size, _mm512_and_si512(_mm512_castps_si512(logit), magnitude));
@@ -61,7 +57,7 @@ static bool find_max(const float *logits, int64_t count, float *max)
 static int64_t find(const float *logits, int64_t count, float value)
 {
     for (int64_t i = 0; i < count; i += 16) {
-        __mmask16 lanes = lanes_left(i, count);
+        __mmask16 lanes = math_lanes_avx512(i, count);
         __mmask16 equal = _mm512_mask_cmp_ps_mask(lanes, _mm512_maskz_loadu_ps(lanes, logits + i),
                                                   _mm512_set1_ps(value), _CMP_EQ_OQ);
         if (equal != 0)
@@ -96,7 +92,7 @@ static uint64_t weigh(const float *logits, int64_t count, float max, float scale
     for (int64_t first = 0; first < count; first += BLOCK) {
         struct halves sum = {_mm512_setzero_si512(), _mm512_setzero_si512()};
         for (int64_t i = first, end = block_end(first, count); i < end; i += 16) {
-            __mmask16 lanes = lanes_left(i, end);
+            __mmask16 lanes = math_lanes_avx512(i, end);
             __m512 logit = _mm512_maskz_loadu_ps(lanes, logits + i);
             __m512i weight = weights_of(logit, maximum, factor);
             least = _mm512_mask_min_epu32(least, lanes, least, weight);
@@ -119,7 +115,7 @@ static void sum_above(const uint32_t *weights, int64_t count, const uint32_t *cu
         for (int k = 0; k < SAMPLE_CUTS; k++)
             sum[k].low = sum[k].high = _mm512_setzero_si512();
         for (int64_t i = first, end = block_end(first, count); i < end; i += 16) {
-            __m512i weight = _mm512_maskz_loadu_epi32(lanes_left(i, end), weights + i);
+            __m512i weight = _mm512_maskz_loadu_epi32(math_lanes_avx512(i, end), weights + i);
             __m512i low = _mm512_and_si512(weight, mask), high = _mm512_srli_epi32(weight, 16);
             for (int k = 0; k < SAMPLE_CUTS; k++) {
                 __m512i cut = _mm512_set1_epi32((int)cuts[k]);
@@ -138,7 +134,7 @@ static struct sample_list narrow(const uint32_t *from, int64_t count, uint32_t l
     __m512i least = _mm512_set1_epi32(-1), most = _mm512_setzero_si512();
     struct sample_list list = {0, 0, 0};
     for (int64_t i = 0; i < count; i += 16) {
-        __mmask16 lanes = lanes_left(i, count);
+        __mmask16 lanes = math_lanes_avx512(i, count);
         __m512i weight = _mm512_maskz_loadu_epi32(lanes, from + i);
         lanes = _mm512_mask_cmpge_epu32_mask(lanes, weight, lower);
         lanes = _mm512_mask_cmple_epu32_mask(lanes, weight, upper);
@@ -162,7 +158,7 @@ static struct sample_kept keep(const uint32_t *weights, int64_t count, uint32_t 
     for (int64_t first = 0; first < count; first += BLOCK) {
         struct halves sum = {_mm512_setzero_si512(), _mm512_setzero_si512()};
         for (int64_t i = first, end = block_end(first, count); i < end; i += 16) {
-            __mmask16 lanes = lanes_left(i, end);
+            __mmask16 lanes = math_lanes_avx512(i, end);
             __m512i weight = _mm512_maskz_loadu_epi32(lanes, weights + i);
             __mmask16 above = _mm512_mask_cmpgt_epu32_mask(lanes, weight, bound);
             __mmask16 equal = _mm512_mask_cmpeq_epu32_mask(lanes, weight, bound);
