@@ -1,5 +1,5 @@
 /* The steps of attention with AVX2: a tile's rows in groups of up to six, by sixteen keys of a
- * panel or sixteen columns of the values, are 12 sums in registers. One or two rows take more at
+ * panel or sixteen columns of the values, are 12 sums in registers. Up to four rows take more at
  * once and ask for the cache lines ahead: they run at the speed of memory. */
 #include "kernels/kernels_internal.h"
 
@@ -10,8 +10,9 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* How far ahead of the reads, for up to this many rows. */
-enum { AHEAD_BYTES = 4096, AHEAD_ROWS = 4 };
+/* How far ahead of the reads, for up to this many rows. Into the second cache: the first has too
+ * few requests in flight. */
+enum { AHEAD_BYTES = 8192, AHEAD_ROWS = 4 };
 /* Rows of a group, and vectors of eight that they take at most. */
 enum { GROUP = 6, WIDEST = 8 };
 
@@ -36,7 +37,7 @@ ALWAYS_INLINE void prefetch(enum kernel_type type, const void *data, int64_t ind
     int64_t bytes = attention_element_bytes(type);
     const char *first = (const char *)data + index * bytes + AHEAD_BYTES;
     for (int64_t offset = 0; offset < count * bytes; offset += 64)
-        _mm_prefetch(first + offset, _MM_HINT_T0);
+        _mm_prefetch(first + offset, _MM_HINT_T1);
 }
 
 /* What the scores of one panel need, besides their constants. */
@@ -92,8 +93,9 @@ ALWAYS_INLINE void score_panel(enum kernel_type type, const struct panel *panel)
 {
     if (panel->tile_rows == 1) {
         score_part(type, 1, 4, panel, 0, 0);
-    } else if (panel->tile_rows == 2) {
-        score_part(type, 2, 4, panel, 0, 0);
+    } else if (panel->tile_rows <= 4) {
+        for (int64_t row = 0; row < panel->tile_rows; row += 2)
+            score_part(type, 2, 4, panel, row, 0);
     } else if (panel->tile_rows == ATTENTION_TILE) {
         for (int64_t key = 0; key < KERNEL_PANEL; key += 16) {
             for (int64_t row = 0; row < ATTENTION_TILE; row += GROUP)
@@ -280,8 +282,9 @@ ALWAYS_INLINE void weigh_type(enum kernel_type type, int64_t rows, const struct 
 {
     if (rows == 1) {
         weigh_rows(type, 1, 8, work, 0);
-    } else if (rows == 2) {
-        weigh_rows(type, 2, 4, work, 0);
+    } else if (rows <= 4) {
+        for (int64_t row = 0; row < rows; row += 2)
+            weigh_rows(type, 2, 4, work, row);
     } else if (rows == ATTENTION_TILE) {
         for (int64_t row = 0; row < ATTENTION_TILE; row += GROUP)
             weigh_rows(type, GROUP, 2, work, row);
