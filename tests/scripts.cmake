@@ -8,3 +8,9 @@ if(PYTHON3)
   add_test(NAME csv_roundtrip COMMAND ${PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/cli/csv_roundtrip.py
            $<TARGET_FILE:write_results>)
 endif()
+
+# Downloads, from a hub on the loopback that has every fault.
+if(PYTHON3 AND CURL_FOUND)
+  add_test(NAME hub COMMAND ${PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/hub/hub_test.py
+           $<TARGET_FILE:tokenmark> ${CMAKE_CURRENT_SOURCE_DIR}/golden)
+endif()

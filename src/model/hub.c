@@ -253,6 +253,8 @@ static int fetch_needed(struct fetch *fetch, enum hub_outcome *outcome, struct e
                          "%s: the repository has no config.json: not a transformers model",
                          fetch->repository);
     }
+    if (fetch->options->config_only)
+        return fetch_files(fetch, one_file, 1, error);
     notice(fetch, "reading from the hub");
     if (is_listed(fetch, one_file[1]))
         return fetch_files(fetch, one_file, 2, error);

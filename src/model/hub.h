@@ -11,6 +11,7 @@
 struct hub_options {
     const struct model_environment *environment;
     const char *revision; /* NULL = main */
+    bool config_only;     /* no weights are wanted */
     double retry_delay_s; /* first pause before a retry; doubles each time */
     int attempts;         /* per request, the first included */
     void (*notice)(void *context, const char *text, double fraction); /* may be NULL */

@@ -78,6 +78,7 @@ static int fetch(struct model *model, const struct model_options *options,
     struct hub_options hub = {
         .environment = &options->environment,
         .revision = options->revision,
+        .config_only = options->weights == WEIGHTS_RANDOM,
         .retry_delay_s = 1,
         .attempts = HUB_ATTEMPTS,
         .notice = options->notice,
@@ -116,15 +117,6 @@ int model_open_name(struct model *model, const struct model_options *options, st
     bool random = options->weights == WEIGHTS_RANDOM;
     if (model->path != NULL && (random || has_readable_weights(model->path)))
         return model_open_directory(model, options, error);
-    if (random) {
-        (void)error_set(error, ERROR_INPUT,
-                        "model \"%s\": its configuration is neither known here nor in the Hugging "
-                        "Face cache; --weights random needs a directory with its config.json",
-                        model->name);
-        append_suggestion(model->name, error);
-        return ERROR_INPUT;
-    }
-
     enum hub_outcome outcome = HUB_FETCHED;
     struct error reason = {0};
     int status = fetch(model, options, &outcome, &reason);

@@ -202,6 +202,14 @@ class HubTest(unittest.TestCase):
         endpoint = {"HF_ENDPOINT": "http://127.0.0.1:9"}
         self.refused("org/tiny", "127.0.0.1:9", **endpoint)
 
+    def test_random_weights_need_the_configuration_only(self):
+        self.good("org/tiny", "--weights", "random")
+        self.assertEqual(self.hub.downloads("org/tiny"), [])
+        snapshot = self.path("org/tiny", "snapshots", COMMIT)
+        self.assertEqual(os.listdir(snapshot), ["config.json"])
+        # The weights are fetched once they are wanted.
+        self.assertEqual(self.good("org/tiny"), self.good(os.path.join(GOLDEN, "gpt2")))
+
     def test_revision(self):
         self.good("org/tiny", "--revision", "feature/x")
         self.assertTrue(any("/revision/feature%2Fx" in path for _, path, _ in self.hub.seen))
