@@ -4,6 +4,9 @@
 
 #include <pthread.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 typedef void fill_function(struct kernels *table);
 enum { GROUP_COUNT = 4 };
@@ -22,11 +25,15 @@ static bool runs_anywhere(void)
 }
 
 #if defined(__x86_64__)
-/* The compiler's cpuid checks include that the system saves the wide registers. */
+/* The compiler's checks include that the system saves the wide registers; clang's know no F16C. */
 static bool runs_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("f16c");
+    unsigned eax = 0;
+    unsigned ebx = 0;
+    unsigned ecx = 0;
+    unsigned edx = 0;
+    bool f16c = __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+    return f16c && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
 static bool runs_avx512(void)
