@@ -79,7 +79,7 @@ static void prepare_i8(const float *x, int64_t inputs, char *row)
     int64_t whole = inputs / 8 * 8;
     float largest = largest_magnitude(x, whole);
     float rest = linear_largest_magnitude(x + whole, inputs - whole);
-    if (!(rest <= largest))
+    if (rest > largest || isnan(rest))
         largest = rest;
     float factor = linear_quantising_factor(largest);
     float scale = isfinite(largest) ? largest / 127.0F : NAN;

@@ -235,15 +235,120 @@ static void test_blocks(void **state)
     for_every_set(check_blocks);
 }
 
+/* Rounding is a matter of the type, not of the instruction set: prepared rows agree byte by byte,
+ * and so do int8 products whatever multiplied them. */
+static void test_sets_agree(void **state)
+{
+    (void)state;
+    const struct kernels *reference = kernels_choose("c");
+    assert_non_null(reference);
+    for (size_t i = 0; i < kernels_count(); i++) {
+        const struct kernels *kernels = kernels_choose(kernels_name(i));
+        if (kernels == NULL)
+            continue;
+        for (int type = KERNEL_F16; type < KERNEL_TYPE_COUNT; type++) {
+            struct problem p = {.type = type, .rows = 19, .inputs = 77, .outputs = 40};
+            p.scale = 1;
+            p.magnitude = 300;
+            struct data a = data_make(reference, &p);
+            struct data b = data_make(kernels, &p);
+            size_t row_bytes = kernel_prepared_bytes(type, 1, p.inputs);
+            size_t used = type == KERNEL_I8 ? 64 + (size_t)p.inputs : (size_t)p.inputs * 4;
+            for (int64_t r = 0; r < p.rows; r++) {
+                const char *left = (const char *)a.prepared + (size_t)r * row_bytes;
+                const char *right = (const char *)b.prepared + (size_t)r * row_bytes;
+                assert_memory_equal(left, right, sizeof(float));
+                size_t first = type == KERNEL_I8 ? 64 : 0;
+                assert_memory_equal(left + first, right + first, used - first);
+            }
+            run_call(reference, &p, &a);
+            run_call(kernels, &p, &b);
+            if (type == KERNEL_I8)
+                assert_memory_equal(a.y, b.y, (size_t)(p.rows * a.y_stride) * sizeof(float));
+            data_free(&a);
+            data_free(&b);
+        }
+    }
+}
+
+static void check_unpack(const struct kernels *kernels)
+{
+    for (int type = 0; type < KERNEL_TYPE_COUNT; type++) {
+        struct problem p = {.type = type, .rows = 1, .inputs = 37, .outputs = 70};
+        struct data d = data_make(kernels, &p);
+        float row[37];
+        for (int64_t o = 0; o < p.outputs; o++) {
+            kernels->unpack_row(type, d.packed, p.inputs, o, row);
+            for (int64_t k = 0; k < p.inputs; k++)
+                assert_close(row[k], d.weight[o * p.inputs + k],
+                             type == KERNEL_F32 ? 0 : type_tolerance(type));
+        }
+        data_free(&d);
+    }
+}
+
+static void test_unpack(void **state)
+{
+    (void)state;
+    for_every_set(check_unpack);
+}
+
+/* A fault in the data must reach the logits, where the engine looks for it; zeros stay zeros. */
+static void check_extremes(const struct kernels *kernels)
+{
+    static const float values[] = {NAN, INFINITY, -INFINITY, 0.0F, 1e-30F, 1e-42F};
+    for (int type = 0; type < KERNEL_TYPE_COUNT; type++)
+        for (size_t v = 0; v < sizeof values / sizeof values[0]; v++)
+            for (int64_t place = 0; place < 50; place += 7) {
+                struct problem p = {.type = type, .rows = 6, .inputs = 50, .outputs = 33};
+                p.scale = 1;
+                struct data d = data_make(kernels, &p);
+                d.x[2 * d.x_stride + place] = values[v];
+                kernels->prepare(type, d.x, d.x_stride, p.rows, p.inputs, d.prepared);
+                run_call(kernels, &p, &d);
+                for (int64_t r = 0; r < p.rows; r++) {
+                    float y = d.y[r * d.y_stride + 32];
+                    if (r == 2 && !isfinite(values[v]))
+                        assert_false(isfinite(y));
+                    else
+                        assert_true(fabsf(y) <= 1e-30F);
+                }
+                data_free(&d);
+            }
+}
+
+static void test_extremes(void **state)
+{
+    (void)state;
+    for_every_set(check_extremes);
+}
+
+static void test_choice(void **state)
+{
+    (void)state;
+    assert_null(kernels_choose("avx1024"));
+    assert_non_null(kernels_choose(NULL));
+    assert_ptr_equal(kernels_choose(NULL), kernels_choose("auto"));
+    assert_string_equal(kernels_name(kernels_count() - 1), "c");
+    assert_true(kernels_runnable(kernels_count() - 1));
+    for (size_t i = 0; i < kernels_count(); i++) {
+        const struct kernels *kernels = kernels_choose(kernels_name(i));
+        assert_int_equal(kernels != NULL, kernels_runnable(i));
+        if (kernels != NULL)
+            assert_string_equal(kernels->isa, kernels_name(i));
+    }
+}
+
 int main(int argument_count, char **arguments)
 {
     if (argument_count > 1 && strcmp(arguments[1], "--bench") == 0)
         return bench_run(argument_count > 2 ? arguments[2] : NULL,
                          argument_count > 3 ? arguments[3] : NULL);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_epilogues),
-        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_rows),   cmocka_unit_test(test_epilogues),
+        cmocka_unit_test(test_blocks), cmocka_unit_test(test_sets_agree),
+        cmocka_unit_test(test_unpack), cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
