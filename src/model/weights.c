@@ -119,5 +119,13 @@ void weight_release(const struct model *model, struct weight_id id)
         return;
     const struct tensor *tensor = source->tensor;
     const struct file_map *map = &tensor->file->map;
-    file_map_release(map, (size_t)(tensor->data - map->data), tensor->bytes);
+    size_t offset = (size_t)(tensor->data - map->data);
+    size_t bytes = tensor->bytes;
+    if (weight_scope(id.role) == WEIGHT_OF_EXPERT && tensor->rank == 3) {
+        /* One expert's part of a stack: the others are still to be read. */
+        size_t row = tensor_element_bytes(tensor->type) * (size_t)source->shape.columns;
+        offset += row * (size_t)source->offset;
+        bytes = row * (size_t)source->shape.rows;
+    }
+    file_map_release(map, offset, bytes);
 }
