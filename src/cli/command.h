@@ -98,11 +98,6 @@ bool option_next(const struct command *command, struct option_walk *walk, struct
 bool command_parse(const struct command *command, int argument_count, char **arguments, void *flags,
                    struct operands *operands, int *exit_code);
 
-/* The command's defaults, as a flag would be given: "1,2,4"; "" for a row that is no key. */
-enum { OPTION_DEFAULT_MAX = 64 };
-void option_default(const struct command *command, const struct option *row,
-                    char out[OPTION_DEFAULT_MAX]);
-
 /* Applies the words given for configuration keys. */
 int option_keys_apply(const struct option_keys *keys, struct config *config, struct error *error);
 

@@ -1,11 +1,12 @@
 /* Help pages from the tables of command.h: grouped, wrapped to the terminal, with examples. */
 #include "cli/command.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "cli/terminal.h"
 
-enum { FLAG_COLUMN = 2, HELP_COLUMN = 30 };
+enum { FLAG_COLUMN = 2, HELP_COLUMN = 30, DEFAULT_MAX = 64 };
 
 static void print_heading(FILE *stream, const char *title)
 {
@@ -35,6 +36,36 @@ static void print_lines(FILE *stream, const char *lines, const char *prefix)
     }
 }
 
+/* The command's default as a flag would be given, "1,2,4"; "" for a row that is no key. */
+static void describe_default(const struct command *command, const struct option *row,
+                             char out[DEFAULT_MAX])
+{
+    out[0] = '\0';
+    if (row->kind != OPTION_KEY || command->defaults == NULL)
+        return;
+    struct config config;
+    command->defaults(&config);
+    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
+        const struct config_key *key = &config_keys[i];
+        const void *value = (const char *)&config + key->offset;
+        const struct config_list *list = value;
+        size_t length = 0;
+        if (strcmp(key->flag, row->name) != 0)
+            continue;
+        if (key->kind == CONFIG_INTEGER)
+            (void)snprintf(out, DEFAULT_MAX, "%" PRId64, *(const int64_t *)value);
+        else if (key->kind == CONFIG_REAL)
+            (void)snprintf(out, DEFAULT_MAX, "%g", *(const double *)value);
+        else if (key->kind == CONFIG_DEVICE)
+            (void)snprintf(out, DEFAULT_MAX, "%s", (const char *)value);
+        for (size_t j = 0; key->kind == CONFIG_LIST && j < list->count; j++) {
+            (void)snprintf(out + length, DEFAULT_MAX - length, "%s%" PRId64, j > 0 ? "," : "",
+                           list->values[j]);
+            length = strlen(out);
+        }
+    }
+}
+
 void command_print_help(const struct command *command, FILE *stream)
 {
     int width = terminal_page_width(stream);
@@ -55,8 +86,8 @@ void command_print_help(const struct command *command, FILE *stream)
         char left[96];
         (void)snprintf(left, sizeof left, "--%s%s%s", row.name, row.value != NULL ? " " : "",
                        row.value != NULL ? row.value : "");
-        char help[512], standard[OPTION_DEFAULT_MAX];
-        option_default(command, &row, standard);
+        char help[512], standard[DEFAULT_MAX];
+        describe_default(command, &row, standard);
         (void)snprintf(help, sizeof help, standard[0] != '\0' ? "%s (%s)" : "%s", row.help,
                        standard);
         print_row(stream, left, help, width);

@@ -273,32 +273,3 @@ int option_keys_apply(const struct option_keys *keys, struct config *config, str
     }
     return 0;
 }
-
-void option_default(const struct command *command, const struct option *row,
-                    char out[OPTION_DEFAULT_MAX])
-{
-    out[0] = '\0';
-    if (row->kind != OPTION_KEY || command->defaults == NULL)
-        return;
-    struct config config;
-    command->defaults(&config);
-    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
-        const struct config_key *key = &config_keys[i];
-        const void *value = (const char *)&config + key->offset;
-        const struct config_list *list = value;
-        size_t length = 0;
-        if (strcmp(key->flag, row->name) != 0)
-            continue;
-        if (key->kind == CONFIG_INTEGER)
-            (void)snprintf(out, OPTION_DEFAULT_MAX, "%" PRId64, *(const int64_t *)value);
-        else if (key->kind == CONFIG_REAL)
-            (void)snprintf(out, OPTION_DEFAULT_MAX, "%g", *(const double *)value);
-        else if (key->kind == CONFIG_DEVICE)
-            (void)snprintf(out, OPTION_DEFAULT_MAX, "%s", (const char *)value);
-        for (size_t j = 0; key->kind == CONFIG_LIST && j < list->count; j++) {
-            (void)snprintf(out + length, OPTION_DEFAULT_MAX - length, "%s%" PRId64,
-                           j > 0 ? "," : "", list->values[j]);
-            length = strlen(out);
-        }
-    }
-}
