@@ -16,39 +16,22 @@ enum {
 };
 
 struct read_call {
-    const unsigned char *memory;
-    size_t bytes;
-    uint64_t *sums; /* one a chunk: what is read must be used */
+    unsigned char *memory; /* whole chunks */
+    uint64_t *sums;        /* one a chunk: what is read must be used */
 };
-
-typedef uint64_t line __attribute__((vector_size(64), aligned(64)));
 
 static void read_chunk(void *context, int64_t chunk, int thread)
 {
     (void)thread;
+    enum { WORDS = READ_CHUNK_BYTES / sizeof(uint64_t), LANES = 8 };
     const struct read_call *call = context;
-    size_t first = (size_t)chunk * READ_CHUNK_BYTES;
-    size_t bytes = call->bytes - first < READ_CHUNK_BYTES ? call->bytes - first : READ_CHUNK_BYTES;
-    const line *lines = (const line *)(const void *)(call->memory + first);
-    size_t count = bytes / sizeof(line);
-    line a = {0}, b = {0}, c = {0}, d = {0};
-    size_t i = 0;
-    for (; i + 4 <= count; i += 4) {
-        __builtin_prefetch(&lines[i + 32], 0, 0);
-        __builtin_prefetch(&lines[i + 33], 0, 0);
-        __builtin_prefetch(&lines[i + 34], 0, 0);
-        __builtin_prefetch(&lines[i + 35], 0, 0);
-        a ^= lines[i];
-        b ^= lines[i + 1];
-        c ^= lines[i + 2];
-        d ^= lines[i + 3];
-    }
-    for (; i < count; i++)
-        a ^= lines[i];
-    a ^= b ^ c ^ d;
-    uint64_t sum = 0;
-    for (size_t k = 0; k < sizeof a / sizeof a[0]; k++)
-        sum ^= a[k];
+    const uint64_t *words = (const uint64_t *)(const void *)call->memory + chunk * WORDS;
+    uint64_t lanes[LANES] = {0}, sum = 0;
+    for (int64_t i = 0; i < WORDS; i += LANES)
+        for (int64_t k = 0; k < LANES; k++)
+            lanes[k] ^= words[i + k];
+    for (int64_t k = 0; k < LANES; k++)
+        sum ^= lanes[k];
     call->sums[chunk] = sum;
 }
 
@@ -56,9 +39,7 @@ static void touch_chunk(void *context, int64_t chunk, int thread)
 {
     (void)thread;
     const struct read_call *call = context;
-    size_t first = (size_t)chunk * READ_CHUNK_BYTES;
-    size_t bytes = call->bytes - first < READ_CHUNK_BYTES ? call->bytes - first : READ_CHUNK_BYTES;
-    memset((unsigned char *)(uintptr_t)call->memory + first, 0, bytes);
+    memset(call->memory + chunk * READ_CHUNK_BYTES, 0, READ_CHUNK_BYTES);
 }
 
 /* The buffer of the last probe of this size, or a new one that is touched. */
@@ -94,7 +75,7 @@ static int run_read(struct engine *engine, struct limit_probe *probe, struct err
     if (code != 0)
         return code;
     unsigned char *memory = engine->limit_buffer;
-    struct read_call call = {memory, bytes, (uint64_t *)(void *)(memory + bytes)};
+    struct read_call call = {memory, (uint64_t *)(void *)(memory + bytes)};
     if (is_new)
         thread_pool_run_static(engine->pool, touch_chunk, &call, chunks);
     thread_pool_run(engine->pool, read_chunk, &call, chunks);
