@@ -9,7 +9,7 @@
 #endif
 
 typedef void fill_function(struct kernels *table);
-enum { GROUP_COUNT = 4 };
+enum { GROUP_COUNT = 5 };
 
 /* An instruction set: its own entries (NULL: none of that group) over the sets below it. */
 struct level {
@@ -61,16 +61,21 @@ static bool has_fast_bf16(void)
 
 /* Lowest first: table i is levels 0..i applied in order. */
 static const struct level levels[] = {
-    {"c", runs_anywhere, NULL, {linear_fill_c, pointwise_fill_c, attention_fill_c, sample_fill_c}},
+    {"c",
+     runs_anywhere,
+     NULL,
+     {linear_fill_c, pointwise_fill_c, attention_fill_c, sample_fill_c, read_fill_c}},
 #if defined(__x86_64__)
     {"avx2",
      runs_avx2,
      NULL,
-     {linear_fill_avx2, pointwise_fill_avx2, attention_fill_avx2, sample_fill_avx2}},
+     {linear_fill_avx2, pointwise_fill_avx2, attention_fill_avx2, sample_fill_avx2,
+      read_fill_avx2}},
     {"avx512",
      runs_avx512,
      NULL,
-     {linear_fill_avx512, pointwise_fill_avx512, attention_fill_avx512, sample_fill_avx512}},
+     {linear_fill_avx512, pointwise_fill_avx512, attention_fill_avx512, sample_fill_avx512,
+      read_fill_avx512}},
     {"avx512_vnni", runs_avx512_vnni, NULL, {linear_fill_avx512_vnni}},
     {"avx512_bf16", runs_avx512_bf16, has_fast_bf16, {linear_fill_avx512_bf16}},
 #endif

@@ -129,6 +129,10 @@ struct kernels {
 
     /* Logits: x = cap * tanh(x * scale / cap), cap 0: x *= scale. */
     void (*scale_softcap)(float *x, int64_t count, float scale, float cap);
+
+    /* Reads `lines` lines of 64 bytes (aligned to them) as fast as this instruction set can; the
+     * xor of all 64-bit words comes back, so that no read can be left out. */
+    uint64_t (*read_lines)(const void *memory, int64_t lines);
 };
 
 /* Sizes, the same for every ISA. */

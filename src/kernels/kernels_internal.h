@@ -29,4 +29,9 @@ void sample_fill_c(struct kernels *table);
 void sample_fill_avx2(struct kernels *table);
 void sample_fill_avx512(struct kernels *table);
 
+/* read_lines */
+void read_fill_c(struct kernels *table);
+void read_fill_avx2(struct kernels *table);
+void read_fill_avx512(struct kernels *table);
+
 #endif

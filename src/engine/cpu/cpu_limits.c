@@ -16,6 +16,7 @@ enum {
 };
 
 struct read_call {
+    const struct kernels *kernels;
     unsigned char *memory; /* whole chunks */
     uint64_t *sums;        /* one a chunk: what is read must be used */
 };
@@ -23,16 +24,10 @@ struct read_call {
 static void read_chunk(void *context, int64_t chunk, int thread)
 {
     (void)thread;
-    enum { WORDS = READ_CHUNK_BYTES / sizeof(uint64_t), LANES = 8 };
+    enum { LINE_BYTES = 64 };
     const struct read_call *call = context;
-    const uint64_t *words = (const uint64_t *)(const void *)call->memory + chunk * WORDS;
-    uint64_t lanes[LANES] = {0}, sum = 0;
-    for (int64_t i = 0; i < WORDS; i += LANES)
-        for (int64_t k = 0; k < LANES; k++)
-            lanes[k] ^= words[i + k];
-    for (int64_t k = 0; k < LANES; k++)
-        sum ^= lanes[k];
-    call->sums[chunk] = sum;
+    call->sums[chunk] = call->kernels->read_lines(call->memory + chunk * READ_CHUNK_BYTES,
+                                                  READ_CHUNK_BYTES / LINE_BYTES);
 }
 
 static void touch_chunk(void *context, int64_t chunk, int thread)
@@ -75,7 +70,7 @@ static int run_read(struct engine *engine, struct limit_probe *probe, struct err
     if (code != 0)
         return code;
     unsigned char *memory = engine->limit_buffer;
-    struct read_call call = {memory, (uint64_t *)(void *)(memory + bytes)};
+    struct read_call call = {engine->kernels, memory, (uint64_t *)(void *)(memory + bytes)};
     if (is_new)
         thread_pool_run_static(engine->pool, touch_chunk, &call, chunks);
     thread_pool_run(engine->pool, read_chunk, &call, chunks);
