@@ -68,9 +68,10 @@ static void draw_box(struct plot_canvas *canvas, const struct plot_panel *panel,
         if (sorted[i] >= box.low_whisker && sorted[i] <= box.high_whisker)
             continue;
         double place = 1 - plot_axis_place(panel->y, sorted[i]);
-        plot_canvas_marker(canvas,
-                           (struct plot_point){middle, panel->box.top + panel->box.height * place},
-                           6, 0.7, PLOT_MUTED);
+        double at = panel->box.top + panel->box.height * place;
+        /* On the whisker's end it would only look like a blot. */
+        if (at < y[4] - 3 || at > y[0] + 3)
+            plot_canvas_marker(canvas, (struct plot_point){middle, at}, 6, 0.7, PLOT_MUTED);
     }
 }
 
