@@ -104,14 +104,15 @@ static void add_facts(struct markdown_table *table, const json_t *object, const 
     }
 }
 
-/* A block of facts, once for neighbouring files that share it. */
+/* A block of facts (at `block_offset` in struct results), once for neighbouring files that
+ * share it. */
 static void write_block(struct text *out, const char *title, const struct analysis *analysis,
-                        bool of_system)
+                        size_t block_offset)
 {
     const json_t *previous = NULL;
     for (size_t f = 0; f < analysis->file_count; f++) {
         const struct results *file = analysis->files[f];
-        const json_t *block = of_system ? file->system : file->model;
+        const json_t *block = *(json_t *const *)((const char *)file + block_offset);
         if (block == NULL || (previous != NULL && json_equal(block, previous)))
             continue;
         previous = block;
@@ -147,8 +148,9 @@ void report_sources(struct text *out, const struct analysis *analysis)
         markdown_table_printf(&table, "%zu", file->cell_count);
     }
     markdown_table_end(&table, out);
-    write_block(out, "Model", analysis, false);
-    write_block(out, "System", analysis, true);
+    write_block(out, "Model", analysis, offsetof(struct results, model));
+    write_block(out, "Configuration", analysis, offsetof(struct results, config));
+    write_block(out, "System", analysis, offsetof(struct results, system));
 }
 
 static void write_picture(struct text *out, const struct report_facts *facts, const char *name)

@@ -161,8 +161,8 @@ static void test_markdown(void **state)
     (void)state;
     struct text text = {0};
     markdown_escape(&text, "my_model|<b>*x*\n`rm` [a](b) _y\xff");
-    assert_string_equal(text_string(&text),
-                        "my_model\\|\\<b\\>\\*x\\* \\`rm\\` \\[a\\](b) \\_y\xEF\xBF\xBD");
+    assert_string_equal(text_string(&text), "my_model\\|\\<b\\>\\*x\\* "
+                                            "\\`rm\\` \\[a\\](b) \\_y\xEF\xBF\xBD");
     text_free(&text);
 
     struct markdown_table table;
