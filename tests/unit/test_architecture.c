@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "model/model.h"
 
@@ -25,18 +26,22 @@ static struct architecture parse_good(const char *json)
     return architecture;
 }
 
-static void load(struct architecture *architecture, const char *folder, const char *file)
+/* False where the folder has no such file: a golden in another format. */
+static bool load(struct architecture *architecture, const char *folder, const char *file)
 {
     char path[512];
     struct error error = {0};
     json_t *config = NULL;
     (void)snprintf(path, sizeof path, TEST_SOURCE_DIR "/tests/golden/%s/%s", folder, file);
+    if (!file_exists(path))
+        return false;
     assert_int_equal(json_file_load(&config, path, 1 << 20, &error), 0);
     /* Padding bytes too must be equal for memcmp. */
     memset(architecture, 0, sizeof *architecture);
     if (architecture_from_config(architecture, config, path, &error) != 0)
         fail_msg("%s", error.text);
     json_decref(config);
+    return true;
 }
 
 /* Every golden folder has its configuration in today's keys and in those before. */
@@ -50,8 +55,9 @@ static void test_older_keys_mean_the_same(void **state)
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
         if (entry->d_name[0] == '.' || strchr(entry->d_name, '.') != NULL)
             continue;
-        load(&today, entry->d_name, "config.json");
-        load(&before, entry->d_name, "config_old.json");
+        if (!load(&today, entry->d_name, "config.json"))
+            continue;
+        assert_true(load(&before, entry->d_name, "config_old.json"));
         if (memcmp(&today, &before, sizeof today) != 0)
             fail_msg("%s: the older keys give another architecture", entry->d_name);
         compared++;
