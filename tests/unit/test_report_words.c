@@ -139,7 +139,7 @@ static void test_shortening(void **state)
 {
     (void)state;
     static const char *const names[] = {"gpt2", "a/very/long/path/of/a/model/that/never/ends",
-                                        "模型模型模型模型模型模型模型模型模型模型"};
+                                        "模型模型模型模型模型模型模型"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         for (double width = 60; width < 400; width += 37) {
             struct text text = {0};
