@@ -42,6 +42,9 @@ struct attention_steps {
 
 void attention_run(const struct attention_steps *steps, const struct attention_call *call);
 
+/* store_keys and store_values of attention_fill_avx2(); AVX-512 keeps them. */
+void attention_store_fill_avx2(struct kernels *table);
+
 static inline int64_t attention_round_up(int64_t value, int64_t multiple)
 {
     return (value + multiple - 1) / multiple * multiple;
@@ -75,5 +78,17 @@ static inline int64_t attention_value_scale_offset(int64_t capacity, int64_t hea
 {
     return attention_round_up(capacity, KERNEL_PANEL) * attention_padded_dim(head_dim);
 }
+
+/* The largest element of an int8 row becomes 127: returns what its elements are multiplied by,
+ * and the scale that turns them back. Below the bound the factor would not be finite. */
+static inline float attention_i8_factor(float largest, float *scale)
+{
+    *scale = largest / 127.0f;
+    return largest < 1e-35f ? 0 : 127.0f / largest;
+}
+
+/* Finite values stay finite in the narrow types. */
+static const float attention_f16_limit = 65504.0f;
+static const float attention_bf16_limit = 0x1.FEp127f;
 
 #endif

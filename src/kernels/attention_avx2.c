@@ -325,5 +325,6 @@ static void attention(const struct attention_call *call)
 void attention_fill_avx2(struct kernels *table)
 {
     table->attention = attention;
+    attention_store_fill_avx2(table);
 }
 #endif

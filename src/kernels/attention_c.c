@@ -29,10 +29,10 @@ static void store(enum kernel_type type, void *data, int64_t index, float value)
 {
     switch (type) {
     case KERNEL_F16:
-        ((uint16_t *)data)[index] = f16_from_float(cut(value, 65504.0f));
+        ((uint16_t *)data)[index] = f16_from_float(cut(value, attention_f16_limit));
         break;
     case KERNEL_BF16:
-        ((uint16_t *)data)[index] = bf16_from_float(cut(value, 0x1.FEp127f));
+        ((uint16_t *)data)[index] = bf16_from_float(cut(value, attention_bf16_limit));
         break;
     case KERNEL_I8:
         /* The sum's last place is 1. */
@@ -43,17 +43,14 @@ static void store(enum kernel_type type, void *data, int64_t index, float value)
     }
 }
 
-/* The largest element of an int8 row becomes 127; returns what elements are multiplied by. */
-static float choose_scale(const float *row, int64_t count, float *scale)
+static float choose_factor(const float *row, int64_t count, float *scale)
 {
     float largest = 0;
     for (int64_t i = 0; i < count; i++) {
         float size = row[i] < 0 ? -row[i] : row[i];
         largest = size > largest ? size : largest;
     }
-    *scale = largest / 127.0f;
-    /* Below this the factor would not be finite. */
-    return largest < 1e-35f ? 0 : 127.0f / largest;
+    return attention_i8_factor(largest, scale);
 }
 
 static void store_keys(enum kernel_type type, void *cache, int64_t capacity, int64_t head_dim,
@@ -65,7 +62,7 @@ static void store_keys(enum kernel_type type, void *cache, int64_t capacity, int
         int64_t index = position / KERNEL_PANEL * KERNEL_PANEL * head_dim + position % KERNEL_PANEL;
         float factor = 1;
         if (type == KERNEL_I8)
-            factor = choose_scale(keys, head_dim, &scales[position]);
+            factor = choose_factor(keys, head_dim, &scales[position]);
         for (int64_t d = 0; d < head_dim; d++)
             store(type, cache, index + d * KERNEL_PANEL, keys[d] * factor);
     }
@@ -80,7 +77,7 @@ static void store_values(enum kernel_type type, void *cache, int64_t capacity, i
         int64_t position = first + i;
         float factor = 1;
         if (type == KERNEL_I8)
-            factor = choose_scale(values, head_dim, &scales[position]);
+            factor = choose_factor(values, head_dim, &scales[position]);
         for (int64_t d = 0; d < padded_dim; d++)
             store(type, cache, position * padded_dim + d, d < head_dim ? values[d] * factor : 0);
     }
