@@ -45,7 +45,8 @@ def split_safetensors(data, parts):
         text = json.dumps(own).encode()
         text += b" " * (-len(text) % 8)
         files[shard] = struct.pack("<Q", len(text)) + text + blob
-    files["model.safetensors.index.json"] = json.dumps({"weight_map": weight_map}).encode()
+    files["model.safetensors.index.json"] = json.dumps(
+        {"metadata": {"total_size": len(body)}, "weight_map": weight_map}).encode()
     return files
 
 
