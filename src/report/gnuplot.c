@@ -52,6 +52,24 @@ static void read_complaint(int descriptor, char out[COMPLAINT_MAX])
     out[kept] = '\0';
 }
 
+/* The own environment, but in a UTF-8 locale that every system has: in a plain "C" locale gnuplot
+ * warns about each character that is not ASCII. The list is the caller's, its strings are not. */
+static char **child_environment(void)
+{
+    static char locale[] = "LC_ALL=C.UTF-8";
+    size_t count = 0;
+    while (environ[count] != NULL)
+        count++;
+    char **list = calloc(count + 2, sizeof *list);
+    size_t kept = 0;
+    for (size_t i = 0; i < count && list != NULL; i++)
+        if (strncmp(environ[i], "LC_ALL=", 7) != 0)
+            list[kept++] = environ[i];
+    if (list != NULL)
+        list[kept] = locale;
+    return list;
+}
+
 /* posix_spawnp with the three descriptors and the signals' defaults; returns an errno. */
 static int spawn(pid_t *child, int script, int picture, int complaints)
 {
@@ -82,8 +100,12 @@ static int spawn(pid_t *child, int script, int picture, int complaints)
     const int descriptors[] = {script, picture, complaints};
     for (int i = 0; i < 3 && code == 0; i++)
         code = posix_spawn_file_actions_adddup2(&actions, descriptors[i], i);
+    char **environment = child_environment();
     if (code == 0)
-        code = posix_spawnp(child, program, &actions, &attributes, arguments, environ);
+        code = environment == NULL
+                   ? ENOMEM
+                   : posix_spawnp(child, program, &actions, &attributes, arguments, environment);
+    free(environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return code;
