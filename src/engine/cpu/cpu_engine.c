@@ -71,20 +71,6 @@ static int probe(int device_index, struct error *reason)
     return 0;
 }
 
-/* Bytes of packed weights; at least, what rounding to panels adds is left out. */
-static int check_memory(const struct engine *engine, struct error *error)
-{
-    int64_t bytes =
-        architecture_parameter_count(engine->architecture) *
-        (int64_t)(kernel_packed_bytes(engine->type, KERNEL_PANEL, 64) / (KERNEL_PANEL * 64));
-    int64_t available = memory_available_bytes();
-    if (available < 0 || bytes <= available)
-        return 0;
-    return error_set(error, ERROR_MEMORY,
-                     "the weights take %.1f GB in this dtype, %.1f GB of memory are there",
-                     (double)bytes / 1073741824, (double)available / 1073741824);
-}
-
 static void engine_close(struct engine *engine)
 {
     if (engine == NULL)
@@ -128,8 +114,6 @@ static int engine_open(struct engine **out, const struct model *model,
     if (code == 0)
         code = choose_kernels(&engine->kernels, options->isa, error);
     if (code == 0)
-        code = check_memory(engine, error);
-    if (code == 0)
         code = thread_pool_create(&engine->pool, threads, options->pin, error);
     if (code == 0)
         code = fill_slopes(engine, error);
@@ -150,7 +134,7 @@ static json_t *facts(const struct engine *engine)
         dtype_label(weight_dtypes, sizeof weight_dtypes / sizeof weight_dtypes[0], engine->type),
         "kv_dtype", dtype_label(kv_dtypes, sizeof kv_dtypes / sizeof kv_dtypes[0], engine->kv_type),
         "isa", engine->kernels->isa, "threads", thread_pool_thread_count(engine->pool),
-        "weight_bytes", (json_int_t)engine->weight_bytes);
+        "weight_bytes", (json_int_t)engine->memory_bytes);
 }
 
 static int memory_usage(const struct session *session, struct memory_usage *usage,

@@ -51,9 +51,9 @@ struct engine {
     struct cpu_matrix embedding; /* the head's own memory when tied */
     const float *positions;      /* learned, [rows, hidden_size], or NULL */
     float *alibi_slopes;         /* [head_count] or NULL */
-    float *vectors;              /* memory of norms, biases and positions */
-    size_t vector_bytes;
-    int64_t weight_bytes; /* of all packed matrices and vectors */
+
+    void *memory; /* of all weights */
+    size_t memory_bytes;
 
     void *limit_buffer; /* of the last bandwidth probe */
     size_t limit_bytes;

@@ -149,30 +149,37 @@ static void pack_chunk(void *context, int64_t chunk, int thread)
     }
 }
 
+void cpu_matrix_pack_into(struct cpu_matrix *matrix, void *memory, float *scratch,
+                          struct thread_pool *pool, const struct kernels *kernels,
+                          enum kernel_type type, int64_t outputs, int64_t inputs,
+                          cpu_matrix_reader *read, void *context)
+{
+    *matrix = (struct cpu_matrix){type, outputs, inputs, memory,
+                                  kernel_packed_bytes(type, outputs, inputs)};
+    struct pack_job job = {.kernels = kernels, .matrix = matrix, .read = read, .context = context};
+    job.scratch = scratch;
+    job.panels = divide_up(outputs, KERNEL_PANEL);
+    job.chunks = panel_chunks(thread_pool_thread_count(pool), type, outputs, inputs);
+    thread_pool_run_static(pool, pack_chunk, &job, job.chunks);
+}
+
 int cpu_matrix_pack(struct cpu_matrix *matrix, struct thread_pool *pool,
                     const struct kernels *kernels, enum kernel_type type, int64_t outputs,
                     int64_t inputs, cpu_matrix_reader *read, void *context, struct error *error)
 {
-    *matrix = (struct cpu_matrix){.type = type, .outputs = outputs, .inputs = inputs};
-    int threads = thread_pool_thread_count(pool);
-    size_t bytes = kernel_packed_bytes(type, outputs, inputs);
-    size_t scratch_bytes = (size_t)threads * KERNEL_PANEL * (size_t)inputs * sizeof(float);
-    void *scratch = NULL;
+    *matrix = (struct cpu_matrix){0};
+    size_t scratch_bytes =
+        (size_t)thread_pool_thread_count(pool) * KERNEL_PANEL * (size_t)inputs * sizeof(float);
+    void *scratch = NULL, *memory = NULL;
     if (memory_map(&scratch, scratch_bytes, error) < 0 ||
-        memory_map(&matrix->data, bytes, error) < 0)
-        goto fail;
-    matrix->bytes = bytes;
-    struct pack_job job = {.kernels = kernels, .matrix = matrix, .read = read, .context = context};
-    job.scratch = scratch;
-    job.panels = divide_up(outputs, KERNEL_PANEL);
-    job.chunks = panel_chunks(threads, type, outputs, inputs);
-    thread_pool_run_static(pool, pack_chunk, &job, job.chunks);
+        memory_map(&memory, kernel_packed_bytes(type, outputs, inputs), error) < 0) {
+        memory_unmap(scratch, scratch_bytes);
+        return error_prefix(error, "weights of %lld x %lld", (long long)outputs, (long long)inputs);
+    }
+    cpu_matrix_pack_into(matrix, memory, scratch, pool, kernels, type, outputs, inputs, read,
+                         context);
     memory_unmap(scratch, scratch_bytes);
     return 0;
-fail:
-    memory_unmap(scratch, scratch_bytes);
-    *matrix = (struct cpu_matrix){0};
-    return error_prefix(error, "weights of %lld x %lld", (long long)outputs, (long long)inputs);
 }
 
 void cpu_matrix_free(struct cpu_matrix *matrix)

@@ -29,6 +29,13 @@ int cpu_matrix_pack(struct cpu_matrix *matrix, struct thread_pool *pool,
                     int64_t inputs, cpu_matrix_reader *read, void *context, struct error *error);
 void cpu_matrix_free(struct cpu_matrix *matrix);
 
+/* The same into memory of the caller (kernel_packed_bytes(), aligned to a cache line), which
+ * must not be freed through the matrix; scratch: [threads][KERNEL_PANEL, inputs]. */
+void cpu_matrix_pack_into(struct cpu_matrix *matrix, void *memory, float *scratch,
+                          struct thread_pool *pool, const struct kernels *kernels,
+                          enum kernel_type type, int64_t outputs, int64_t inputs,
+                          cpu_matrix_reader *read, void *context);
+
 /* kernels->prepare over the threads: x [rows, inputs] made ready as `type` in out, of
  * kernel_prepared_bytes(). Not needed for KERNEL_F32, whose calls take x itself. */
 void cpu_linear_prepare(struct thread_pool *pool, const struct kernels *kernels,

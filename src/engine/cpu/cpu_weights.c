@@ -1,6 +1,7 @@
 /* Reads a model's weights once and packs them for the kernels: matrices that share an input
- * (query, key, value; gate, up) are stacked into one, vectors lie together. Source pages are
- * given back as soon as a matrix is packed, so that loading needs little more than the result. */
+ * (query, key, value; gate, up) are stacked into one. The walk over a model runs twice, first to
+ * measure, then to fill one piece of memory. Source pages are given back as soon as a matrix is
+ * packed, so that loading needs little more than the result. */
 #include "engine/cpu/cpu_engine.h"
 
 #include <stdio.h>
@@ -9,7 +10,7 @@
 
 #include "base/memory.h"
 
-enum { PARTS_MAX = 3, VECTOR_ALIGN_FLOATS = 16 };
+enum { PARTS_MAX = 3, ALIGN_BYTES = 128 };
 static const double notice_interval_s = 0.1;
 
 /* Matrices with the same input, one below the other. */
@@ -23,7 +24,11 @@ struct loader {
     struct engine *engine;
     const struct model *model;
     const struct engine_options *options;
-    int64_t floats_used; /* of engine->vectors */
+    bool is_measuring; /* nothing is read yet: what will be taken is added up */
+    size_t bytes_used; /* of engine->memory */
+    bool overflow;
+    int64_t inputs_max; /* of all matrices */
+    float *scratch;     /* [threads][KERNEL_PANEL, inputs_max] */
     double start_s, noticed_s;
     int64_t parameters_done, parameters;
 };
@@ -42,7 +47,7 @@ static void give_notice(struct loader *loader, bool is_last)
         return;
     loader->noticed_s = now_s;
     double elapsed_s = now_s - loader->start_s;
-    double bytes = (double)loader->engine->weight_bytes;
+    double bytes = (double)loader->bytes_used;
     char text[96];
     (void)snprintf(text, sizeof text, "packing weights: %.0f MB, %.0f MB/s", bytes / 1048576,
                    elapsed_s > 0 ? bytes / 1048576 / elapsed_s : 0.0);
@@ -71,33 +76,40 @@ static void read_stack(void *context, int64_t first, int64_t count, float *out)
     }
 }
 
-static int load_stack(struct loader *loader, struct cpu_matrix *matrix, enum kernel_type type,
-                      const struct stack *stack, struct error *error)
+/* The next part of the weights' memory; NULL while measuring. */
+static void *take(struct loader *loader, size_t bytes)
+{
+    size_t offset = loader->bytes_used, rounded = 0;
+    if (!size_add(bytes, ALIGN_BYTES - 1, &rounded) ||
+        !size_add(offset, rounded / ALIGN_BYTES * ALIGN_BYTES, &loader->bytes_used))
+        loader->overflow = true;
+    return loader->is_measuring ? NULL : (unsigned char *)loader->engine->memory + offset;
+}
+
+static float *take_floats(struct loader *loader, int64_t count)
+{
+    return take(loader, (size_t)count * sizeof(float));
+}
+
+static void load_stack(struct loader *loader, struct cpu_matrix *matrix, enum kernel_type type,
+                       struct stack *stack)
 {
     struct engine *engine = loader->engine;
     int64_t outputs = 0;
     for (int i = 0; i < stack->part_count; i++)
         outputs += weight_rows(loader->model, stack->parts[i]);
     int64_t inputs = weight_columns(loader->model, stack->parts[0]);
-    struct stack copy = *stack;
-    int code = cpu_matrix_pack(matrix, engine->pool, engine->kernels, type, outputs, inputs,
-                               read_stack, &copy, error);
-    if (code != 0)
-        return code;
+    void *memory = take(loader, kernel_packed_bytes(type, outputs, inputs));
+    if (inputs > loader->inputs_max)
+        loader->inputs_max = inputs;
+    if (loader->is_measuring)
+        return;
+    cpu_matrix_pack_into(matrix, memory, loader->scratch, engine->pool, engine->kernels, type,
+                         outputs, inputs, read_stack, stack);
     for (int i = 0; i < stack->part_count; i++)
         weight_release(loader->model, stack->parts[i]);
-    engine->weight_bytes += (int64_t)matrix->bytes;
     loader->parameters_done += outputs * inputs;
     give_notice(loader, false);
-    return 0;
-}
-
-static float *take_floats(struct loader *loader, int64_t count)
-{
-    float *out = loader->engine->vectors + loader->floats_used;
-    loader->floats_used +=
-        (count + VECTOR_ALIGN_FLOATS - 1) / VECTOR_ALIGN_FLOATS * VECTOR_ALIGN_FLOATS;
-    return out;
 }
 
 /* NULL where the model has none. */
@@ -108,6 +120,8 @@ static float *load_vector(struct loader *loader, enum weight_role role, int64_t 
     if (elements == 0)
         return NULL;
     float *out = take_floats(loader, elements);
+    if (out == NULL)
+        return NULL;
     weight_read_rows(loader->model, id, 0, weight_rows(loader->model, id), out);
     weight_release(loader->model, id);
     return out;
@@ -140,7 +154,7 @@ static const float *load_stack_bias(struct loader *loader, const struct stack *s
         return NULL;
     float *bias = take_floats(loader, outputs);
     float *next = bias;
-    for (int i = 0; i < stack->part_count; i++) {
+    for (int i = 0; bias != NULL && i < stack->part_count; i++) {
         struct weight_id id = stack->parts[i];
         int64_t rows = weight_rows(loader->model, id);
         id.role = roles[i];
@@ -152,10 +166,10 @@ static const float *load_stack_bias(struct loader *loader, const struct stack *s
 }
 
 /* Matrices `roles` of a layer (and expert), stacked, with the biases `bias_roles`. */
-static int load_projection(struct loader *loader, struct cpu_projection *projection,
-                           enum kernel_type type, struct weight_id id,
-                           const enum weight_role *roles, const enum weight_role *bias_roles,
-                           int count, struct error *error)
+static void load_projection(struct loader *loader, struct cpu_projection *projection,
+                            enum kernel_type type, struct weight_id id,
+                            const enum weight_role *roles, const enum weight_role *bias_roles,
+                            int count)
 {
     struct stack stack = {.model = loader->model, .part_count = count};
     for (int i = 0; i < count; i++) {
@@ -164,11 +178,10 @@ static int load_projection(struct loader *loader, struct cpu_projection *project
     }
     if (bias_roles != NULL)
         projection->bias = load_stack_bias(loader, &stack, bias_roles);
-    return load_stack(loader, &projection->matrix, type, &stack, error);
+    load_stack(loader, &projection->matrix, type, &stack);
 }
 
-static int load_attention(struct loader *loader, struct cpu_layer *layer, int64_t index,
-                          struct error *error)
+static void load_attention(struct loader *loader, struct cpu_layer *layer, int64_t index)
 {
     static const enum weight_role qkv[] = {WEIGHT_QUERY, WEIGHT_KEY, WEIGHT_VALUE};
     static const enum weight_role qkv_bias[] = {WEIGHT_QUERY_BIAS, WEIGHT_KEY_BIAS,
@@ -183,15 +196,12 @@ static int load_attention(struct loader *loader, struct cpu_layer *layer, int64_
                                             WEIGHT_ATTENTION_AFTER_NORM_BIAS, index);
     layer->query_norm = load_norm(loader, WEIGHT_QUERY_NORM_GAIN, WEIGHT_QUERY_NORM_BIAS, index);
     layer->key_norm = load_norm(loader, WEIGHT_KEY_NORM_GAIN, WEIGHT_KEY_NORM_BIAS, index);
-    int code = load_projection(loader, &layer->qkv, type, id, qkv, qkv_bias, 3, error);
-    if (code != 0)
-        return code;
-    return load_projection(loader, &layer->attention_output, type, id, output, output_bias, 1,
-                           error);
+    load_projection(loader, &layer->qkv, type, id, qkv, qkv_bias, 3);
+    load_projection(loader, &layer->attention_output, type, id, output, output_bias, 1);
 }
 
-static int load_mlp(struct loader *loader, struct cpu_projection *gate_up,
-                    struct cpu_projection *down, struct weight_id id, struct error *error)
+static void load_mlp(struct loader *loader, struct cpu_projection *gate_up,
+                     struct cpu_projection *down, struct weight_id id)
 {
     static const enum weight_role gated[] = {WEIGHT_GATE, WEIGHT_UP};
     static const enum weight_role gated_bias[] = {WEIGHT_GATE_BIAS, WEIGHT_UP_BIAS};
@@ -199,15 +209,11 @@ static int load_mlp(struct loader *loader, struct cpu_projection *gate_up,
     static const enum weight_role last_bias[] = {WEIGHT_DOWN_BIAS};
     enum kernel_type type = loader->engine->type;
     int skip = loader->engine->architecture->mlp_gated ? 0 : 1;
-    int code = load_projection(loader, gate_up, type, id, gated + skip, gated_bias + skip, 2 - skip,
-                               error);
-    if (code != 0)
-        return code;
-    return load_projection(loader, down, type, id, last, last_bias, 1, error);
+    load_projection(loader, gate_up, type, id, gated + skip, gated_bias + skip, 2 - skip);
+    load_projection(loader, down, type, id, last, last_bias, 1);
 }
 
-static int load_experts(struct loader *loader, struct cpu_layer *layer, int64_t index,
-                        struct error *error)
+static void load_experts(struct loader *loader, struct cpu_layer *layer, int64_t index)
 {
     static const enum weight_role router[] = {WEIGHT_ROUTER};
     struct engine *engine = loader->engine;
@@ -215,125 +221,108 @@ static int load_experts(struct loader *loader, struct cpu_layer *layer, int64_t 
     struct weight_id id = {.layer = index};
     layer->experts = engine->experts + index * count;
     /* Which experts a token takes is decided in float32 whatever the weights are. */
-    int code = load_projection(loader, &layer->router, KERNEL_F32, id, router, NULL, 1, error);
-    for (int64_t i = 0; i < count && code == 0; i++) {
+    load_projection(loader, &layer->router, KERNEL_F32, id, router, NULL, 1);
+    for (int64_t i = 0; i < count; i++) {
         id.expert = i;
-        code = load_mlp(loader, &layer->experts[i].gate_up, &layer->experts[i].down, id, error);
+        load_mlp(loader, &layer->experts[i].gate_up, &layer->experts[i].down, id);
     }
-    return code;
 }
 
-static int load_layer(struct loader *loader, int64_t index, struct error *error)
+static void load_layer(struct loader *loader, int64_t index)
 {
     struct cpu_layer *layer = &loader->engine->layers[index];
     layer->mlp_norm = load_norm(loader, WEIGHT_MLP_NORM_GAIN, WEIGHT_MLP_NORM_BIAS, index);
     layer->mlp_after_norm =
         load_norm(loader, WEIGHT_MLP_AFTER_NORM_GAIN, WEIGHT_MLP_AFTER_NORM_BIAS, index);
-    int code = load_attention(loader, layer, index, error);
-    if (code != 0)
-        return code;
-    if (loader->engine->architecture->layer_is_sparse[index])
-        return load_experts(loader, layer, index, error);
+    load_attention(loader, layer, index);
     struct weight_id id = {.layer = index};
-    return load_mlp(loader, &layer->gate_up, &layer->down, id, error);
+    if (loader->engine->architecture->layer_is_sparse[index])
+        load_experts(loader, layer, index);
+    else
+        load_mlp(loader, &layer->gate_up, &layer->down, id);
 }
 
-static int load_ends(struct loader *loader, struct error *error)
+static void load_all(struct loader *loader)
 {
     static const enum weight_role head[] = {WEIGHT_HEAD};
     static const enum weight_role head_bias[] = {WEIGHT_HEAD_BIAS};
     static const enum weight_role embedding[] = {WEIGHT_TOKEN_EMBEDDING};
     struct engine *engine = loader->engine;
     struct weight_id id = {.layer = 0};
+    loader->bytes_used = 0;
+    for (int64_t i = 0; i < engine->architecture->layer_count; i++)
+        load_layer(loader, i);
     engine->embedding_norm =
         load_norm(loader, WEIGHT_EMBEDDING_NORM_GAIN, WEIGHT_EMBEDDING_NORM_BIAS, 0);
     engine->final_norm = load_norm(loader, WEIGHT_FINAL_NORM_GAIN, WEIGHT_FINAL_NORM_BIAS, 0);
     engine->positions = load_vector(loader, WEIGHT_POSITION_EMBEDDING, 0);
-    int code = load_projection(loader, &engine->head, engine->type, id, head, head_bias, 1, error);
-    if (code != 0)
-        return code;
+    load_projection(loader, &engine->head, engine->type, id, head, head_bias, 1);
     if (engine->architecture->tied_embedding) {
         engine->embedding = engine->head.matrix;
-        return 0;
+        return;
     }
     struct cpu_projection table = {0};
-    code = load_projection(loader, &table, engine->type, id, embedding, NULL, 1, error);
+    load_projection(loader, &table, engine->type, id, embedding, NULL, 1);
     engine->embedding = table.matrix;
-    return code;
 }
 
-/* An upper bound of what take_floats hands out: all that is no matrix, and whole stacks of
- * biases. */
-static int64_t count_vector_floats(const struct loader *loader)
-{
-    static const enum weight_role ends[] = {WEIGHT_EMBEDDING_NORM_GAIN, WEIGHT_EMBEDDING_NORM_BIAS,
-                                            WEIGHT_FINAL_NORM_GAIN,     WEIGHT_FINAL_NORM_BIAS,
-                                            WEIGHT_POSITION_EMBEDDING,  WEIGHT_HEAD_BIAS};
-    const struct architecture *a = loader->engine->architecture;
-    int64_t floats = 0;
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        struct weight_id id = {.role = ends[i]};
-        floats += weight_elements(loader->model, id) + VECTOR_ALIGN_FLOATS;
-    }
-    int64_t width = a->head_count * a->head_dim;
-    int64_t inner = a->intermediate_size + (a->experts.count + 1) * a->experts.intermediate_size;
-    enum { HIDDEN_VECTORS = 10, WIDE_VECTORS = 7, INNER_VECTORS = 2, VECTORS = 32 };
-    int64_t layer = HIDDEN_VECTORS * a->hidden_size + WIDE_VECTORS * width + INNER_VECTORS * inner +
-                    a->experts.count * a->hidden_size +
-                    (VECTORS + 2 * a->experts.count) * VECTOR_ALIGN_FLOATS;
-    return floats + layer * a->layer_count;
-}
-
-int engine_weights_load(struct engine *engine, const struct model *model,
-                        const struct engine_options *options, struct error *error)
+static int allocate_tables(struct engine *engine, struct error *error)
 {
     const struct architecture *a = engine->architecture;
-    struct loader loader = {.engine = engine, .model = model, .options = options};
-    loader.start_s = loader.noticed_s = clock_now_s(engine->clock);
-    loader.parameters = architecture_parameter_count(a);
     engine->layers = calloc((size_t)a->layer_count, sizeof *engine->layers);
     if (a->experts.count > 0)
         engine->experts =
             calloc((size_t)(a->layer_count * a->experts.count), sizeof *engine->experts);
     if (engine->layers == NULL || (a->experts.count > 0 && engine->experts == NULL))
         return error_set(error, ERROR_MEMORY, "no memory for the table of layers");
-    void *memory = NULL;
-    engine->vector_bytes = (size_t)count_vector_floats(&loader) * sizeof(float);
-    int code = memory_map(&memory, engine->vector_bytes, error);
-    engine->vectors = memory;
-    for (int64_t i = 0; i < a->layer_count && code == 0; i++)
-        code = load_layer(&loader, i, error);
-    if (code == 0)
-        code = load_ends(&loader, error);
-    if (code != 0)
-        return error_prefix(error, "packing the weights");
-    engine->weight_bytes += loader.floats_used * (int64_t)sizeof(float);
-    give_notice(&loader, true);
     return 0;
 }
 
-static void free_layer(struct cpu_layer *layer, int64_t expert_count)
+static int allocate_weights(struct engine *engine, const struct loader *loader, struct error *error)
 {
-    cpu_matrix_free(&layer->qkv.matrix);
-    cpu_matrix_free(&layer->attention_output.matrix);
-    cpu_matrix_free(&layer->gate_up.matrix);
-    cpu_matrix_free(&layer->down.matrix);
-    cpu_matrix_free(&layer->router.matrix);
-    for (int64_t i = 0; layer->experts != NULL && i < expert_count; i++) {
-        cpu_matrix_free(&layer->experts[i].gate_up.matrix);
-        cpu_matrix_free(&layer->experts[i].down.matrix);
-    }
+    int64_t available = memory_available_bytes();
+    if (loader->overflow || (available >= 0 && loader->bytes_used > (size_t)available))
+        return error_set(error, ERROR_MEMORY,
+                         "they take %.1f GB in this dtype, %.1f GB of memory are there",
+                         (double)loader->bytes_used / 1073741824, (double)available / 1073741824);
+    engine->memory_bytes = loader->bytes_used;
+    return memory_map(&engine->memory, engine->memory_bytes, error);
+}
+
+int engine_weights_load(struct engine *engine, const struct model *model,
+                        const struct engine_options *options, struct error *error)
+{
+    struct loader loader = {
+        .engine = engine, .model = model, .options = options, .is_measuring = true};
+    void *scratch = NULL;
+    size_t scratch_bytes = 0;
+    int code = allocate_tables(engine, error);
+    if (code != 0)
+        goto fail;
+    load_all(&loader);
+    code = allocate_weights(engine, &loader, error);
+    if (code != 0)
+        goto fail;
+    scratch_bytes = (size_t)thread_pool_thread_count(engine->pool) * KERNEL_PANEL *
+                    (size_t)loader.inputs_max * sizeof(float);
+    code = memory_map(&scratch, scratch_bytes, error);
+    if (code != 0)
+        goto fail;
+    loader.scratch = scratch;
+    loader.is_measuring = false;
+    loader.parameters = architecture_parameter_count(engine->architecture);
+    loader.start_s = loader.noticed_s = clock_now_s(engine->clock);
+    load_all(&loader);
+    give_notice(&loader, true);
+    memory_unmap(scratch, scratch_bytes);
+    return 0;
+fail:
+    return error_prefix(error, "packing the weights");
 }
 
 void engine_weights_free(struct engine *engine)
 {
-    const struct architecture *a = engine->architecture;
-    for (int64_t i = 0; engine->layers != NULL && i < a->layer_count; i++)
-        free_layer(&engine->layers[i], a->experts.count);
-    if (engine->embedding.data != engine->head.matrix.data)
-        cpu_matrix_free(&engine->embedding);
-    cpu_matrix_free(&engine->head.matrix);
-    memory_unmap(engine->vectors, engine->vector_bytes);
+    memory_unmap(engine->memory, engine->memory_bytes);
     free(engine->layers);
     free(engine->experts);
 }
