@@ -17,6 +17,7 @@ build    optional module:hwloc           libhwloc-dev         hwloc-devel       
 plots    optional command:gnuplot        gnuplot-nox          gnuplot-minimal       gnuplot         gnuplot
 plots    optional font:wqy-microhei      fonts-wqy-microhei   wqy-microhei-fonts    wqy-microhei    -
 test     required module:cmocka          libcmocka-dev        libcmocka-devel       cmocka          cmocka
+test     optional file:/usr/share/i18n/locales/de_DE locales  glibc-locale-source   glibc           -
 test     optional command:python3        python3              python3               python          python
 clang    optional command:clang          clang                clang                 clang           llvm
 clang    optional library:fuzzer         libclang-rt-dev      compiler-rt           compiler-rt     -
@@ -25,13 +26,21 @@ lint     optional command:clang-tidy     clang-tidy           clang-tools-extra 
 coverage optional command:gcovr          gcovr                gcovr                 gcovr           gcovr
 '
 
+any_exists() {
+    for path in "$@"; do
+        [ -e "$path" ] && return 0
+    done
+    return 1
+}
+
 is_there() {
     case $1 in
     command:*) command -v "${1#command:}" >/dev/null 2>&1 ;;
     module:*) pkg-config --exists "${1#module:}" 2>/dev/null ;;
-    font:*) ls /usr/share/fonts/*/*/"${1#font:}"* /usr/share/fonts/*/"${1#font:}"* >/dev/null 2>&1 ;;
-    library:*) ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt."${1#library:}"* \
-        /usr/lib/clang/*/lib/linux/libclang_rt."${1#library:}"* >/dev/null 2>&1 ;;
+    file:*) [ -e "${1#file:}" ] ;;
+    font:*) any_exists /usr/share/fonts/*/*/"${1#font:}"* /usr/share/fonts/*/"${1#font:}"* ;;
+    library:*) any_exists /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt."${1#library:}"* \
+        /usr/lib/clang/*/lib/linux/libclang_rt."${1#library:}"* ;;
     esac
 }
 
