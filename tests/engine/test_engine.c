@@ -144,6 +144,50 @@ static void test_threads_do_not_show(void **state)
     }
 }
 
+/* Narrower weights and caches compute the same function, as near as their digits allow. */
+static void test_lower_precision_is_near(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"gpt2", "llama", "falcon_7b"};
+    static const struct {
+        const char *dtype, *kv_dtype;
+        double tolerance;
+    } cases[] = {
+        {"float16", "float32", 5e-3},  {"float32", "float16", 5e-3}, {"bfloat16", "float32", 4e-2},
+        {"float32", "bfloat16", 4e-2}, {"int8", "float32", 2e-1},    {"float32", "int8", 8e-2},
+    };
+    enum { BATCH = 2, LENGTH = 21 };
+    for (size_t n = 0; n < sizeof names / sizeof names[0]; n++) {
+        struct opened opened;
+        open_named(&opened, names[n], 0, 2);
+        int32_t *ids = make_ids(BATCH * LENGTH, opened.vocabulary, 9);
+        struct session_shape shape = make_shape(BATCH, LENGTH, 1);
+        struct generation exact, rounded;
+        generate(&opened, &shape, ids, LENGTH, &exact);
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            opened.ops->close(opened.engine);
+            struct engine_options options = {.dtype = cases[i].dtype,
+                                             .kv_dtype = cases[i].kv_dtype,
+                                             .isa = "auto",
+                                             .threads = 2,
+                                             .clock = clock_monotonic()};
+            struct error error = {0};
+            if (opened.ops->open(&opened.engine, opened.model, &options, &error) != 0)
+                fail_msg("%s", error.text);
+            generate(&opened, &shape, ids, LENGTH, &rounded);
+            double difference =
+                logit_difference(rounded.logits, exact.logits, BATCH * opened.vocabulary);
+            if (!(difference > rounding && difference <= cases[i].tolerance))
+                fail_msg("%s, %s, cache %s: logits differ by %g of the largest", names[n],
+                         cases[i].dtype, cases[i].kv_dtype, difference);
+            generation_free(&rounded);
+        }
+        generation_free(&exact);
+        free(ids);
+        close_opened(&opened);
+    }
+}
+
 static void run_again(const struct opened *opened, struct session *session, const int32_t *ids,
                       int64_t length, int64_t steps, struct generation *run)
 {
@@ -248,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_chunks_and_splits_do_not_show),
         cmocka_unit_test(test_batches_of_long_prompts),
         cmocka_unit_test(test_threads_do_not_show),
+        cmocka_unit_test(test_lower_precision_is_near),
         cmocka_unit_test(test_a_session_can_be_used_again),
         cmocka_unit_test(test_seed_decides_the_draws),
         cmocka_unit_test(test_stop_acts_between_layers),

@@ -16,8 +16,14 @@ struct dtype_name {
 };
 
 /* What weights can be packed as and the cache can hold; the first is "auto". */
-static const struct dtype_name weight_dtypes[] = {{"float32", KERNEL_F32}};
-static const struct dtype_name kv_dtypes[] = {{"float32", KERNEL_F32}};
+static const struct dtype_name weight_dtypes[] = {{"float32", KERNEL_F32},
+                                                  {"float16", KERNEL_F16},
+                                                  {"bfloat16", KERNEL_BF16},
+                                                  {"int8", KERNEL_I8}};
+static const struct dtype_name kv_dtypes[] = {{"float32", KERNEL_F32},
+                                              {"float16", KERNEL_F16},
+                                              {"bfloat16", KERNEL_BF16},
+                                              {"int8", KERNEL_I8}};
 
 static int choose_dtype(enum kernel_type *out, const struct dtype_name *table, size_t count,
                         const char *name, const char *what, struct error *error)
