@@ -84,17 +84,21 @@ static inline const struct engine_ops *cpu_ops(void)
     return ops;
 }
 
-static inline int try_open(struct opened *opened, const char *folder, int64_t max_positions,
-                           const char *isa, int threads, struct error *error)
+static inline int try_open_model(struct opened *opened, const char *folder, int64_t max_positions,
+                                 struct error *error)
 {
     *opened = (struct opened){.ops = cpu_ops()};
-    struct model_options model_options = {
+    struct model_options options = {
         .name = folder, .weights = WEIGHTS_REAL, .max_positions = max_positions, .seed = 42};
-    int code = model_open(&opened->model, &model_options, error);
-    if (code != 0)
-        return code;
-    opened->vocabulary = model_architecture(opened->model)->vocabulary_size;
-    struct engine_options options = {
+    int code = model_open(&opened->model, &options, error);
+    if (code == 0)
+        opened->vocabulary = model_architecture(opened->model)->vocabulary_size;
+    return code;
+}
+
+static inline struct engine_options make_options(const char *isa, int threads)
+{
+    return (struct engine_options){
         .dtype = "auto",
         .kv_dtype = "auto",
         .isa = isa,
@@ -102,6 +106,24 @@ static inline int try_open(struct opened *opened, const char *folder, int64_t ma
         .pin = false,
         .clock = clock_monotonic(),
     };
+}
+
+/* Another engine of the same model; the last one is closed. */
+static inline void open_engine(struct opened *opened, const struct engine_options *options)
+{
+    struct error error = {0};
+    opened->ops->close(opened->engine);
+    if (opened->ops->open(&opened->engine, opened->model, options, &error) != 0)
+        fail_msg("%s", error.text);
+}
+
+static inline int try_open(struct opened *opened, const char *folder, int64_t max_positions,
+                           const char *isa, int threads, struct error *error)
+{
+    int code = try_open_model(opened, folder, max_positions, error);
+    if (code != 0)
+        return code;
+    struct engine_options options = make_options(isa, threads);
     return opened->ops->open(&opened->engine, opened->model, &options, error);
 }
 

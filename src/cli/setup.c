@@ -49,16 +49,17 @@ const struct option setup_engine_options[SETUP_ENGINE_OPTIONS] = {
     {.name = "dtype",
      .value = "TYPE",
      .kind = OPTION_TEXT,
-     .choices = "auto float32 float16 bfloat16",
+     .choices = "auto float32 float16 bfloat16 int8",
      .offset = offsetof(struct setup_flags, dtype),
-     .help = "compute type: auto, float32, float16, bfloat16, ...; auto is float32 on a CPU and "
+     .help = "compute type: auto, float32, float16, bfloat16 or int8; auto is float32 on a CPU and "
              "float16 on a GPU (auto)"},
     {.name = "kv-dtype",
      .value = "TYPE",
      .kind = OPTION_TEXT,
-     .choices = "auto float32 float16 bfloat16",
+     .choices = "auto float32 float16 bfloat16 int8",
      .offset = offsetof(struct setup_flags, kv_dtype),
-     .help = "type of the KV cache (auto: as --dtype)"},
+     .help = "type of the KV cache: auto, float32, float16, bfloat16 or int8; auto is the compute "
+             "type, bfloat16 under int8 (auto)"},
     {.name = "threads",
      .value = "N",
      .kind = OPTION_INTEGER,

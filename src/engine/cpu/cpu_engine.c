@@ -10,47 +10,66 @@
 
 extern const struct engine_ops engine_cpu;
 
-struct dtype_name {
+/* What weights are packed as, and what the cache then holds unless another type is asked for. */
+struct dtype {
     const char *name;
     enum kernel_type type;
+    enum kernel_type kv_type;
 };
 
-/* What weights can be packed as and the cache can hold; the first is "auto". */
-static const struct dtype_name weight_dtypes[] = {{"float32", KERNEL_F32},
-                                                  {"float16", KERNEL_F16},
-                                                  {"bfloat16", KERNEL_BF16},
-                                                  {"int8", KERNEL_I8}};
-static const struct dtype_name kv_dtypes[] = {{"float32", KERNEL_F32},
-                                              {"float16", KERNEL_F16},
-                                              {"bfloat16", KERNEL_BF16},
-                                              {"int8", KERNEL_I8}};
+/* The first is "auto". */
+static const struct dtype dtypes[] = {
+    {"float32", KERNEL_F32, KERNEL_F32},
+    {"float16", KERNEL_F16, KERNEL_F16},
+    {"bfloat16", KERNEL_BF16, KERNEL_BF16},
+    {"int8", KERNEL_I8, KERNEL_BF16},
+};
+enum { DTYPE_COUNT = sizeof dtypes / sizeof dtypes[0] };
 
-static int choose_dtype(enum kernel_type *out, const struct dtype_name *table, size_t count,
-                        const char *name, const char *what, struct error *error)
+static bool is_auto(const char *name)
 {
-    *out = table[0].type;
-    if (name == NULL || strcmp(name, "auto") == 0)
-        return 0;
+    return name == NULL || strcmp(name, "auto") == 0;
+}
+
+static int find_dtype(const struct dtype **out, const char *name, const char *what,
+                      struct error *error)
+{
     struct text known = {0};
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(table[i].name, name) == 0) {
-            *out = table[i].type;
-            text_free(&known);
-            return 0;
-        }
-        text_printf(&known, "%s%s", i > 0 ? ", " : "", table[i].name);
+    *out = NULL;
+    for (int i = 0; i < DTYPE_COUNT; i++) {
+        if (strcmp(dtypes[i].name, name) == 0)
+            *out = &dtypes[i];
+        text_printf(&known, ", %s", dtypes[i].name);
     }
-    int code = error_set(error, ERROR_INPUT, "the CPU engine has no %s \"%s\": use %s", what, name,
-                         text_string(&known));
+    int code = 0;
+    if (*out == NULL)
+        code = error_set(error, ERROR_INPUT, "the CPU engine has no %s \"%s\": use auto%s", what,
+                         name, text_string(&known));
     text_free(&known);
     return code;
 }
 
-static const char *dtype_label(const struct dtype_name *table, size_t count, enum kernel_type type)
+static int choose_dtypes(struct engine *engine, const struct engine_options *options,
+                         struct error *error)
 {
-    for (size_t i = 0; i < count; i++)
-        if (table[i].type == type)
-            return table[i].name;
+    const struct dtype *compute = &dtypes[0], *cache = NULL;
+    int code = 0;
+    if (!is_auto(options->dtype))
+        code = find_dtype(&compute, options->dtype, "dtype", error);
+    if (code == 0 && !is_auto(options->kv_dtype))
+        code = find_dtype(&cache, options->kv_dtype, "KV cache dtype", error);
+    if (code != 0)
+        return code;
+    engine->type = compute->type;
+    engine->kv_type = cache != NULL ? cache->type : compute->kv_type;
+    return 0;
+}
+
+static const char *dtype_name(enum kernel_type type)
+{
+    for (int i = 0; i < DTYPE_COUNT; i++)
+        if (dtypes[i].type == type)
+            return dtypes[i].name;
     return "";
 }
 
@@ -111,12 +130,7 @@ static int engine_open(struct engine **out, const struct model *model,
     engine->architecture = model_architecture(model);
     engine->clock = options->clock;
     int threads = options->threads > 0 ? options->threads : thread_pool_default_threads();
-    int code =
-        choose_dtype(&engine->type, weight_dtypes, sizeof weight_dtypes / sizeof weight_dtypes[0],
-                     options->dtype, "dtype", error);
-    if (code == 0)
-        code = choose_dtype(&engine->kv_type, kv_dtypes, sizeof kv_dtypes / sizeof kv_dtypes[0],
-                            options->kv_dtype, "KV cache dtype", error);
+    int code = choose_dtypes(engine, options, error);
     if (code == 0)
         code = choose_kernels(&engine->kernels, options->isa, error);
     if (code == 0)
@@ -135,12 +149,10 @@ static int engine_open(struct engine **out, const struct model *model,
 
 static json_t *facts(const struct engine *engine)
 {
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:i, s:I}", "device", "cpu", "dtype",
-        dtype_label(weight_dtypes, sizeof weight_dtypes / sizeof weight_dtypes[0], engine->type),
-        "kv_dtype", dtype_label(kv_dtypes, sizeof kv_dtypes / sizeof kv_dtypes[0], engine->kv_type),
-        "isa", engine->kernels->isa, "threads", thread_pool_thread_count(engine->pool),
-        "weight_bytes", (json_int_t)engine->memory_bytes);
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I}", "device", "cpu", "dtype",
+                     dtype_name(engine->type), "kv_dtype", dtype_name(engine->kv_type), "isa",
+                     engine->kernels->isa, "threads", thread_pool_thread_count(engine->pool),
+                     "weight_bytes", (json_int_t)engine->memory_bytes);
 }
 
 static int memory_usage(const struct session *session, struct memory_usage *usage,
