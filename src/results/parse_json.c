@@ -210,6 +210,23 @@ static int read_cell_field(struct cell_record *cell, const struct cell_field *fi
     return json_get_real(object, at, field->name, (double *)(void *)out, &found, error);
 }
 
+/* [before, after] */
+static int read_bandwidth(struct cell_limits *limits, const json_t *object, struct json_place place,
+                          struct error *error)
+{
+    const json_t *list = json_object_get(object, "bandwidth_gb_per_s");
+    if (list == NULL || json_is_null(list))
+        return 0;
+    const json_t *before = json_array_get(list, 0), *after = json_array_get(list, 1);
+    if (json_array_size(list) != 2 || !json_is_number(before) || !json_is_number(after))
+        return error_set(error, ERROR_INPUT,
+                         "%s: %s.bandwidth_gb_per_s: a list of two numbers is needed", place.file,
+                         place.path);
+    limits->bandwidth_before = json_number_value(before);
+    limits->bandwidth_after = json_number_value(after);
+    return 0;
+}
+
 static int read_cell(struct results *results, const json_t *object, struct json_place place,
                      struct error *error)
 {
@@ -235,6 +252,10 @@ static int read_cell(struct results *results, const json_t *object, struct json_
         code = read_text(object, place, "dtype", false, cell.dtype, sizeof cell.dtype, error);
     for (size_t i = 0; code == 0 && i < CELL_FIELD_COUNT; i++)
         code = read_cell_field(&cell, &cell_fields[i], object, place, error);
+    if (code == 0)
+        code = read_bandwidth(&cell.limits, object, place, error);
+    if (code == 0)
+        code = verdict_read(&cell.verdict, object, place, error);
     return code != 0 ? code : results_add_cell(results, &cell, error);
 }
 

@@ -72,6 +72,21 @@ const struct run_field run_fields[RUN_FIELD_COUNT] = {
     {"top_p", FIELD_REAL, offsetof(struct run_record, top_p), 0, 0, false},
     {"output_hash", FIELD_TEXT, offsetof(struct run_record, output_hash), RECORD_HASH_MAX, 0,
      false},
+    {"involuntary_switches", FIELD_REAL,
+     offsetof(struct run_record, conditions.involuntary_switches), 0, 0, false},
+    {"major_faults", FIELD_REAL, offsetof(struct run_record, conditions.major_faults), 0, 0, false},
+    {"other_cpu_s", FIELD_REAL, offsetof(struct run_record, conditions.other_cpu_s), 0, 0, false},
+    {"cpu_steal_s", FIELD_REAL, offsetof(struct run_record, conditions.steal_s), 0, 0, false},
+    {"swapped_pages", FIELD_REAL, offsetof(struct run_record, conditions.swapped_pages), 0, 0,
+     false},
+    {"throttle_events", FIELD_REAL, offsetof(struct run_record, conditions.throttle_events), 0, 0,
+     false},
+    {"cpu_mhz", FIELD_REAL, offsetof(struct run_record, conditions.cpu_mhz), 0, 0, false},
+    {"energy_j", FIELD_REAL, offsetof(struct run_record, conditions.energy_j), 0, 0, false},
+    {"bandwidth_before_gb_per_s", FIELD_REAL,
+     offsetof(struct run_record, conditions.bandwidth_before), 0, 0, false},
+    {"bandwidth_after_gb_per_s", FIELD_REAL,
+     offsetof(struct run_record, conditions.bandwidth_after), 0, 0, false},
 };
 
 const struct cell_field cell_fields[CELL_FIELD_COUNT] = {
@@ -81,7 +96,30 @@ const struct cell_field cell_fields[CELL_FIELD_COUNT] = {
     {"stop_reason", NULL, FIELD_TEXT, offsetof(struct cell_record, stop_reason), RECORD_WORD_MAX},
     {"output_check", NULL, FIELD_TEXT, offsetof(struct cell_record, output_check),
      RECORD_REASON_MAX},
+    {"mbu", NULL, FIELD_REAL, offsetof(struct cell_record, limits.mbu), 0},
+    {"mfu", NULL, FIELD_REAL, offsetof(struct cell_record, limits.mfu), 0},
+    {"bound", NULL, FIELD_TEXT, offsetof(struct cell_record, limits.bound), RECORD_WORD_MAX},
+    {"prefill_bound", NULL, FIELD_TEXT, offsetof(struct cell_record, limits.prefill_bound),
+     RECORD_WORD_MAX},
+    {"prefill_floor_s", NULL, FIELD_REAL, offsetof(struct cell_record, limits.prefill_floor_s), 0},
+    {"decode_step_floor_s", NULL, FIELD_REAL,
+     offsetof(struct cell_record, limits.decode_step_floor_s), 0},
+    {"prefill_flops", NULL, FIELD_REAL, offsetof(struct cell_record, limits.prefill_flops), 0},
+    {"prefill_bytes", NULL, FIELD_REAL, offsetof(struct cell_record, limits.prefill_bytes), 0},
+    {"decode_step_flops", NULL, FIELD_REAL, offsetof(struct cell_record, limits.decode_step_flops),
+     0},
+    {"decode_step_bytes", NULL, FIELD_REAL, offsetof(struct cell_record, limits.decode_step_bytes),
+     0},
+    {"peak_flops_per_s", NULL, FIELD_REAL, offsetof(struct cell_record, limits.peak_flops_per_s),
+     0},
+    {"energy_per_token_j", NULL, FIELD_REAL,
+     offsetof(struct cell_record, limits.energy_per_token_j), 0},
 };
+
+void run_conditions_init(struct run_conditions *conditions)
+{
+    *conditions = (struct run_conditions){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+}
 
 void run_record_init(struct run_record *run)
 {
@@ -91,6 +129,7 @@ void run_record_init(struct run_record *run)
         *run_metric_place(run, &metrics[i]) = NAN;
     run->temperature = NAN;
     run->top_p = NAN;
+    run_conditions_init(&run->conditions);
 }
 
 /* A rate over no time at all is unknown, not infinite. */

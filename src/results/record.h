@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "results/verdict.h"
+
 enum {
     RECORD_TIMESTAMP_MAX = 40,
     RECORD_NAME_MAX = 256,
@@ -15,6 +17,20 @@ enum {
     RECORD_REASON_MAX = 512,
     RECORD_WORD_MAX = 32,
     RECORD_HASH_MAX = 17,
+};
+
+/* What happened around a run, from counters read before and after its timed window. */
+struct run_conditions {
+    double involuntary_switches; /* of this process: another took the CPU */
+    double major_faults;         /* of this process: a page came from a disk */
+    double other_cpu_s;          /* used by other processes, on all CPUs */
+    double steal_s;              /* that the hypervisor gave to other guests, on all CPUs */
+    double swapped_pages;        /* of the machine, in and out */
+    double throttle_events;      /* for heat */
+    double cpu_mhz;              /* mean over the CPUs, before and after */
+    double energy_j;             /* of the CPU packages */
+    double bandwidth_before;     /* GB/s (10^9), read before and after the cell's visit */
+    double bandwidth_after;
 };
 
 /* Doubles that are not known are NaN: null in JSON, empty in CSV. */
@@ -44,9 +60,13 @@ struct run_record {
     double gpu_memory_reserved_mb;
     double temperature;
     double top_p;
+    struct run_conditions conditions;
     double *decode_step_times; /* s, [decode_tokens_count]: each step's duration; may be NULL */
     size_t decode_step_count;
 };
+
+/* All NaN. */
+void run_conditions_init(struct run_conditions *conditions);
 
 /* Nothing known: texts "", counts 0, doubles NaN, no step times. */
 void run_record_init(struct run_record *run);
@@ -86,6 +106,19 @@ double metric_value(const struct metric *metric, const struct run_record *run);
 enum cell_status { CELL_PENDING, CELL_PARTIAL, CELL_MEASURED, CELL_SKIPPED, CELL_FAILED };
 const char *cell_status_name(enum cell_status status); /* "pending", ... */
 
+/* How far a cell is from what the machine allows; 0 and "" where it is not known. */
+struct cell_limits {
+    double bandwidth_before, bandwidth_after; /* GB/s, means over the runs */
+    double peak_flops_per_s;                  /* of the dtype */
+    double prefill_flops, prefill_bytes;
+    double decode_step_flops, decode_step_bytes; /* the mean step's */
+    double prefill_floor_s, decode_step_floor_s;
+    double mbu, mfu;                     /* parts of the bandwidth and of the peak, 0 to 1 */
+    char bound[RECORD_WORD_MAX];         /* of the decode step, or without one of the prefill */
+    char prefill_bound[RECORD_WORD_MAX]; /* "memory" or "compute" */
+    double energy_per_token_j;           /* over the generated tokens of the whole batch */
+};
+
 struct cell_record {
     int64_t batch_size;
     int64_t input_length;
@@ -96,6 +129,8 @@ struct cell_record {
     char warm_up_reason[RECORD_WORD_MAX]; /* why warming up ended, the worst of the visits */
     char stop_reason[RECORD_WORD_MAX];    /* why measuring ended: "num_runs", "precise", ... */
     char output_check[RECORD_REASON_MAX]; /* "passed", or what is wrong with the tokens */
+    struct verdict verdict;
+    struct cell_limits limits;
     /* Whose cell it is, for a file that holds several series. All "" stands for every run of the
      * file: bench measures one model on one device. */
     char model_name[RECORD_NAME_MAX];

@@ -150,7 +150,16 @@ static bool set_cell_field(json_t *object, const struct cell_record *cell,
     case FIELD_REAL:
         break;
     }
-    return set(into, field->name, json_number(*(const double *)(const void *)place));
+    double value = *(const double *)(const void *)place;
+    return set(into, field->name, value != 0.0 ? json_number(value) : json_null());
+}
+
+/* [before, after] */
+static json_t *bandwidth_json(const struct cell_limits *limits)
+{
+    if (limits->bandwidth_before <= 0.0 || limits->bandwidth_after <= 0.0)
+        return json_null();
+    return json_pack("[f, f]", limits->bandwidth_before, limits->bandwidth_after);
 }
 
 static json_t *cell_json(const struct results *results, const struct cell_record *cell)
@@ -161,17 +170,21 @@ static json_t *cell_json(const struct results *results, const struct cell_record
         set(object, "input_length", json_integer(cell->input_length)) &&
         set(object, "status", json_string(cell_status_name(cell->status))) &&
         set(object, "reason", cell->reason[0] != '\0' ? text_json(cell->reason) : json_null());
-    if (complete && cell->model_name[0] != '\0')
+    bool of_series =
+        cell->model_name[0] != '\0' || cell->device[0] != '\0' || cell->dtype[0] != '\0';
+    if (complete && of_series)
         complete = set(object, "model_name", text_json(cell->model_name)) &&
-                   set(object, "device", json_string(cell->device)) &&
-                   set(object, "dtype", json_string(cell->dtype));
+                   set(object, "device", text_json(cell->device)) &&
+                   set(object, "dtype", text_json(cell->dtype));
     for (size_t i = 0; complete && i < CELL_FIELD_COUNT; i++)
         complete = set_cell_field(object, cell, &cell_fields[i]);
     for (size_t i = 0; complete && i < METRIC_COUNT; i++)
         complete = set(object, metrics[i].name, summary_json(results, cell, &metrics[i]));
     complete = complete && set(object, "decode_step_time", steps_summary_json(results, cell)) &&
                set(object, "spread", spread_json(results, cell)) &&
-               set(object, "drift", drift_json(results, cell));
+               set(object, "drift", drift_json(results, cell)) &&
+               verdict_write(object, &cell->verdict) &&
+               set(object, "bandwidth_gb_per_s", bandwidth_json(&cell->limits));
     return kept(object, complete);
 }
 
