@@ -44,20 +44,32 @@ void cost_done(struct cost_model *cost, struct cost_work work, double prefill_s,
     cost->decode_s += decode_s;
 }
 
-void cost_read(struct cost_model *cost, double now_s, double *fraction, double *remaining_s)
+/* Seconds inside windows, at the rates measured so far. */
+static double window_s(const struct cost_model *cost, struct cost_work work)
 {
-    const struct cost_work *todo = &cost->todo, *done = &cost->done;
+    const struct cost_work *done = &cost->done;
     double prompt_cost = 1.0;
     if (done->prompt_units > 0.0 && cost->prefill_s > 0.0)
         prompt_cost = cost->prefill_s / done->prompt_units;
     double step_cost = step_prior * prompt_cost;
     if (done->step_units > 0.0 && cost->decode_s > 0.0)
         step_cost = cost->decode_s / done->step_units;
-    double left = todo->prompt_units * prompt_cost + todo->step_units * step_cost;
-    double finished = done->prompt_units * prompt_cost + done->step_units * step_cost;
+    return work.prompt_units * prompt_cost + work.step_units * step_cost;
+}
+
+double cost_predict_s(const struct cost_model *cost, struct cost_work work, double now_s)
+{
+    double finished = window_s(cost, cost->done);
+    /* Time spent outside the windows (opening, saving) is scaled with the rest. */
+    return finished > 0.0 ? (now_s - cost->start_s) * window_s(cost, work) / finished : NAN;
+}
+
+void cost_read(struct cost_model *cost, double now_s, double *fraction, double *remaining_s)
+{
+    double left = window_s(cost, cost->todo);
+    double finished = window_s(cost, cost->done);
     double part = left > 0.0 ? finished / (finished + left) : 1.0;
     cost->fraction = fmax(cost->fraction, part);
     *fraction = cost->fraction;
-    /* Time spent outside the windows (opening, saving) is scaled with the rest. */
-    *remaining_s = finished > 0.0 ? (now_s - cost->start_s) * left / finished : NAN;
+    *remaining_s = cost_predict_s(cost, cost->todo, now_s);
 }

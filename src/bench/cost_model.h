@@ -28,6 +28,10 @@ void cost_add(struct cost_model *cost, struct cost_work work);  /* to do */
 void cost_drop(struct cost_model *cost, struct cost_work work); /* will not be done */
 void cost_done(struct cost_model *cost, struct cost_work work, double prefill_s, double decode_s);
 
+/* Seconds that `work` will take, with what lies outside the windows; NaN while nothing was
+ * measured. */
+double cost_predict_s(const struct cost_model *cost, struct cost_work work, double now_s);
+
 /* The part done (0 to 1, never less than before) and the seconds left at `now_s`: NaN while
  * nothing was measured. */
 void cost_read(struct cost_model *cost, double now_s, double *fraction, double *remaining_s);

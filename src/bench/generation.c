@@ -91,7 +91,7 @@ static int check_stamps(const struct generation *generation, double start_s, int
     return 0;
 }
 
-static int check_tokens(const struct generation *generation, int64_t count, struct error *error)
+static int check_tokens(struct generation *generation, int64_t count, struct error *error)
 {
     if (generation->out_of_order || generation->delivered != count)
         return error_set(error, ERROR_FAILED,
@@ -101,7 +101,8 @@ static int check_tokens(const struct generation *generation, int64_t count, stru
     for (int64_t step = 0; step < count; step++) {
         for (int64_t row = 0; row < generation->batch_size; row++) {
             int32_t token = generation->tokens[step * generation->batch_size + row];
-            if (token < 0 || token >= generation->vocabulary_size)
+            generation->outside_vocabulary = token < 0 || token >= generation->vocabulary_size;
+            if (generation->outside_vocabulary)
                 return error_set(error, ERROR_FAILED,
                                  "row %lld, step %lld: token %ld is outside the vocabulary of %lld",
                                  (long long)row, (long long)step, (long)token,
@@ -120,6 +121,18 @@ static uint64_t hash_tokens(const struct generation *generation, int64_t count)
         hash *= 0x100000001B3U;
     }
     return hash;
+}
+
+static bool rows_are_equal(const struct generation *generation, int64_t count)
+{
+    for (int64_t step = 0; step < count; step++) {
+        const int32_t *tokens = generation->tokens + step * generation->batch_size;
+        for (int64_t row = 1; row < generation->batch_size; row++) {
+            if (tokens[row] != tokens[0])
+                return false;
+        }
+    }
+    return true;
 }
 
 int generation_run(struct generation *generation, int64_t steps, struct generation_times *times,
@@ -151,6 +164,7 @@ int generation_run(struct generation *generation, int64_t steps, struct generati
         .prefill_s = generation->stamps[0] - start_s,
         .decode_s = generation->stamps[steps] - generation->stamps[0],
         .hash = hash_tokens(generation, steps + 1),
+        .rows_equal = rows_are_equal(generation, steps + 1),
     };
     return 0;
 }

@@ -28,13 +28,15 @@ struct generation {
     double *stamps;  /* when each step's tokens were known, [output_length] */
     int64_t delivered;
     bool out_of_order;
+    bool outside_vocabulary; /* the last failure was an id that is no token */
 };
 
 /* What one generation took. Step k of the decode lies between stamps[k] and stamps[k + 1]. */
 struct generation_times {
     double prefill_s;
     double decode_s;
-    uint64_t hash; /* of all tokens, in order of delivery */
+    uint64_t hash;   /* of all tokens, in order of delivery */
+    bool rows_equal; /* every row got the same tokens */
 };
 
 /* The caller sets ops to session and stop before it runs. ERROR_INPUT where the vocabulary gives

@@ -1,6 +1,7 @@
-/* Drives an engine through the grid: per cell opens a session, warms it up, measures its runs,
- * closes it, records what happened and saves. Its parts: generation.h (the timed window),
- * warm_up.h, cost_model.h. */
+/* Drives an engine through the grid: per visit of a cell opens a session, warms it up, measures
+ * runs, closes it, records what happened and saves. Its parts: schedule.h (which cell when),
+ * stop_rule.h (how many runs), visit.h (one visit), generation.h (the timed window), warm_up.h,
+ * cost_model.h. */
 #ifndef TOKENMARK_BENCH_RUNNER_H
 #define TOKENMARK_BENCH_RUNNER_H
 
@@ -9,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "bench/schedule.h"
 #include "config/config.h"
 #include "engine/engine.h"
 #include "results/results.h"
@@ -19,7 +21,7 @@ enum runner_event_kind {
     RUNNER_WARM_UP,    /* about to warm up */
     RUNNER_RUN_BEGIN,  /* about to measure run `run_number` */
     RUNNER_RUN_END,
-    RUNNER_CELL_END,    /* measured, partial, skipped or failed: recorded and saved if due */
+    RUNNER_CELL_END,    /* of a visit: the cell is recorded, and saved if due */
     RUNNER_SAVE_FAILED, /* `text` says why; the grid goes on and the next save tries again */
 };
 
@@ -37,6 +39,7 @@ struct runner_event {
 
 struct runner_options {
     const struct config *config;
+    const struct schedule *schedule;
     const struct engine_ops *ops;
     struct engine *engine;
     const char *model_name;
@@ -50,13 +53,20 @@ struct runner_options {
     void *context;
 };
 
-/* Measures every pending cell of `results` (made by grid_build), and what is missing of every
- * partial one, saving to `file` (may be NULL in tests) before the first warm-up, after every
- * cell and at the end. A cell that fails is recorded and the grid goes on. Returns 0 when all
- * went well, ERROR_STOPPED after a stop, ERROR_FAILED when some cell failed, none could be
- * measured or the last save failed; `results` holds what was measured in every case. */
+/* Measures what the schedule wants of this process in every pending and partial cell of `results`
+ * (made by grid_build, or loaded), saving to `file` (may be NULL in tests) before the first
+ * warm-up, after every visit and at the end. A cell that fails is recorded and the grid goes on;
+ * after one that ran out of memory, larger ones without runs are skipped. A time limit that is
+ * reached is no failure: cells without a run are skipped with that reason. Returns 0 when all went
+ * well, ERROR_STOPPED after a stop, ERROR_FAILED when some cell failed or its tokens are wrong,
+ * none could be measured or the last save failed; `results` holds what was measured in every
+ * case. */
 int runner_run(struct results *results, struct results_file *file,
                const struct runner_options *options, struct error *error);
+
+/* The first process of the schedule that still has something to measure; 0 when none has. */
+int runner_next_process(int64_t *process, const struct results *results,
+                        const struct schedule *schedule, struct error *error);
 
 /* Sets the status and the reason of every cell whose memory is not there, without running. */
 int runner_check_memory(struct results *results, const struct runner_options *options,

@@ -4,11 +4,12 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bench/cell_memory.h"
 #include "bench/generation.h"
+#include "bench/measure.h"
+#include "bench/stop_rule.h"
 #include "bench/warm_up.h"
 
 struct session_shape visit_shape(const struct runner_options *options,
@@ -30,30 +31,35 @@ static struct cell_record *visited_cell(const struct visit_context *context,
     return &context->results->cells[visit->cell_index];
 }
 
-static struct cost_work warm_up_work(const struct visit_context *context, const struct visit *visit)
+static struct cost_work warm_up_work(const struct visit_context *context, size_t cell_index,
+                                     int64_t count)
 {
-    const struct cell_record *cell = visited_cell(context, visit);
+    const struct cell_record *cell = &context->results->cells[cell_index];
     return cost_work(cell->batch_size, cell->input_length,
-                     warm_up_steps(context->options->config->output_length), 1);
+                     warm_up_steps(context->options->config->output_length), count);
 }
 
-static struct cost_work runs_work(const struct visit_context *context, const struct visit *visit,
-                                  int64_t runs)
+struct cost_work visit_work(const struct visit_context *context, size_t cell_index, int64_t runs)
 {
-    const struct cell_record *cell = visited_cell(context, visit);
-    return cost_work(cell->batch_size, cell->input_length,
-                     context->options->config->output_length - 1, runs);
+    const struct cell_record *cell = &context->results->cells[cell_index];
+    struct cost_work work = cost_work(cell->batch_size, cell->input_length,
+                                      context->options->config->output_length - 1, runs);
+    struct cost_work warm_up = warm_up_work(context, cell_index, WARM_UPS_EXPECTED);
+    work.prompt_units += warm_up.prompt_units;
+    work.step_units += warm_up.step_units;
+    return work;
 }
 
-struct cost_work visit_work_left(const struct visit_context *context, const struct visit *visit)
+bool visit_time_is_up(const struct visit_context *context)
 {
-    struct cost_work left = runs_work(context, visit, visit->runs - visit->measured);
-    if (!visit->warmed_up) {
-        struct cost_work warm_up = warm_up_work(context, visit);
-        left.prompt_units += warm_up.prompt_units;
-        left.step_units += warm_up.step_units;
-    }
-    return left;
+    return clock_now_s(context->options->clock) >= context->deadline_s;
+}
+
+static bool has_to_stop(void *context)
+{
+    const struct visit_context *visits = context;
+    const struct runner_options *options = visits->options;
+    return (options->stop != NULL && options->stop(options->context)) || visit_time_is_up(visits);
 }
 
 void visit_send_event(struct visit_context *context, enum runner_event_kind kind, size_t cell_index,
@@ -70,125 +76,55 @@ void visit_send_event(struct visit_context *context, enum runner_event_kind kind
         .run = run,
         .text = text,
     };
-    cost_read(&context->estimate, clock_now_s(options->clock), &event.fraction, &event.remaining_s);
+    double now_s = clock_now_s(options->clock);
+    cost_read(&context->estimate, now_s, &event.fraction, &event.remaining_s);
+    event.remaining_s = event.remaining_s > context->deadline_s - now_s
+                            ? fmax(0.0, context->deadline_s - now_s)
+                            : event.remaining_s;
     options->event(options->context, &event);
 }
 
-/* The same rows and the same seed must give the same tokens: else the runs of a cell do
- * different work, or the engine computes something else each time. */
-static int check_hash(struct cell_state *state, uint64_t hash, int64_t run_number,
-                      struct error *error)
+static int warm_up(struct visit_context *context, struct visit *visit,
+                   struct generation *generation, struct error *error)
 {
-    if (state->has_hash && state->hash != hash)
-        return error_set(error, ERROR_FAILED,
-                         "run %lld gave other tokens than the run before it, from the same prompts "
-                         "and the same seed",
-                         (long long)run_number);
-    state->has_hash = true;
-    state->hash = hash;
-    return 0;
-}
-
-static double megabytes(int64_t bytes)
-{
-    return bytes < 0 ? NAN : (double)bytes / 1048576.0;
-}
-
-static int read_memory(struct run_record *run, const struct generation *generation,
-                       struct error *error)
-{
-    struct memory_usage usage = {-1, -1, -1};
-    int code = generation->ops->memory_usage(generation->session, &usage, error);
-    run->cpu_memory_mb = megabytes(usage.host_peak_bytes);
-    run->gpu_memory_allocated_mb = megabytes(usage.device_allocated_bytes);
-    run->gpu_memory_reserved_mb = megabytes(usage.device_reserved_bytes);
-    return code;
-}
-
-static int copy_step_times(struct run_record *run, const struct generation *generation,
-                           struct error *error)
-{
-    size_t steps = (size_t)run->decode_tokens_count;
-    if (steps == 0)
-        return 0;
-    run->decode_step_times = malloc(steps * sizeof *run->decode_step_times);
-    if (run->decode_step_times == NULL)
-        return error_set(error, ERROR_MEMORY, "no memory on the host for %zu step times", steps);
-    run->decode_step_count = steps;
-    for (size_t step = 0; step < steps; step++)
-        run->decode_step_times[step] = generation->stamps[step + 1] - generation->stamps[step];
-    return 0;
-}
-
-static void fill_run(struct run_record *run, const struct runner_options *options,
-                     const struct generation *generation, const struct generation_times *times)
-{
-    (void)snprintf(run->model_name, sizeof run->model_name, "%s", options->model_name);
-    (void)snprintf(run->device, sizeof run->device, "%s", options->device);
-    (void)snprintf(run->dtype, sizeof run->dtype, "%s", options->dtype);
-    run->batch_size = generation->batch_size;
-    run->input_length = generation->input_length;
-    run->target_output_length = options->config->output_length;
-    run->actual_output_length = generation->delivered;
-    run->decode_tokens_count = generation->delivered - 1;
-    run->prefill_time = times->prefill_s;
-    run->decode_time = times->decode_s;
-    run->temperature = options->config->temperature;
-    run->top_p = options->config->top_p;
-    run_record_derive(run);
-}
-
-static int measure_run(struct visit_context *context, struct visit *visit,
-                       struct generation *generation, struct error *error)
-{
-    const struct runner_options *options = context->options;
-    struct results *results = context->results;
-    struct cell_state *state = &context->states[visit->cell_index];
-    struct run_record run = {.run_number = state->runs + 1};
-    struct generation_times times = {0};
-    visit_send_event(context, RUNNER_RUN_BEGIN, visit->cell_index, run.run_number, NULL, NULL);
-    clock_timestamp(run.timestamp);
-    int code = generation_run(generation, options->config->output_length - 1, &times, error);
-    if (code == 0)
-        code = check_hash(state, times.hash, run.run_number, error);
-    if (code == 0)
-        code = read_memory(&run, generation, error);
-    if (code != 0)
-        return code;
-    fill_run(&run, options, generation, &times);
-    code = copy_step_times(&run, generation, error);
-    if (code == 0)
-        code = results_add_run(results, &run, error);
+    struct cell_record *cell = visited_cell(context, visit);
+    const struct cell_state *state = &context->states[visit->cell_index];
+    struct schedule_share share = schedule_share(context->options->schedule, visit->pass);
+    int64_t runs = share.least - state->process_runs;
+    struct warm_up report;
+    visit_send_event(context, RUNNER_WARM_UP, visit->cell_index, 0, NULL, NULL);
+    int code = warm_up_run(generation, runs > 1 ? runs : 1, &report, error);
     if (code != 0) {
-        free(run.decode_step_times);
+        output_check_failure(cell, generation, error);
         return code;
     }
-    state->runs++;
-    visit->measured++;
-    cost_done(&context->estimate, runs_work(context, visit, 1), times.prefill_s, times.decode_s);
-    visit_send_event(context, RUNNER_RUN_END, visit->cell_index, run.run_number,
-                     &results->runs[results->run_count - 1], NULL);
+    cost_done(&context->estimate, warm_up_work(context, visit->cell_index, report.count),
+              report.prefill_s, report.decode_s);
+    cell->warm_up_runs += report.count;
+    char worse[RECORD_WORD_MAX];
+    (void)snprintf(worse, sizeof worse, "%s",
+                   warm_up_worse(cell->warm_up_reason, warm_up_end_name(report.end)));
+    memcpy(cell->warm_up_reason, worse, sizeof worse);
     return 0;
 }
 
 static int warm_up_and_measure(struct visit_context *context, struct visit *visit,
                                struct generation *generation, struct error *error)
 {
-    const struct runner_options *options = context->options;
-    struct warm_up warm_up;
-    visit_send_event(context, RUNNER_WARM_UP, visit->cell_index, 0, NULL, NULL);
-    int code = warm_up_run(generation, &warm_up, error);
-    if (code != 0)
-        return code;
-    cost_done(&context->estimate, warm_up_work(context, visit), warm_up.prefill_s,
-              warm_up.decode_s);
-    visit->warmed_up = true;
-    while (code == 0 && visit->measured < visit->runs) {
-        if (options->stop != NULL && options->stop(options->context))
+    const struct schedule *schedule = context->options->schedule;
+    const struct cell_record *cell = visited_cell(context, visit);
+    int code = warm_up(context, visit, generation, error);
+    for (;;) {
+        const char *enough = NULL;
+        if (code == 0)
+            code = stop_rule_ask(&enough, context->results, cell, schedule, schedule->process,
+                                 visit->pass, error);
+        if (code != 0 || enough != NULL)
+            return code;
+        if (has_to_stop(context))
             return error_set(error, ERROR_STOPPED, "stopped");
         code = measure_run(context, visit, generation, error);
     }
-    return code;
 }
 
 /* Allocation, measurement, release: whatever happens, the session is closed. */
@@ -204,8 +140,8 @@ static int open_and_measure(struct visit_context *context, struct visit *visit,
     }
     generation.ops = options->ops;
     generation.clock = options->clock;
-    generation.stop = options->stop;
-    generation.stop_context = options->context;
+    generation.stop = has_to_stop;
+    generation.stop_context = context;
     code = options->ops->session_open(&generation.session, options->engine, shape, error);
     if (code == 0) {
         code = warm_up_and_measure(context, visit, &generation, error);
@@ -226,24 +162,50 @@ static void copy_reason(struct cell_record *cell, const char *text)
     cell->reason[length] = '\0';
 }
 
+void visit_describe_runs(char *out, size_t capacity, const char *event, int64_t runs,
+                         const struct schedule *schedule)
+{
+    if (schedule->precision > 0.0)
+        (void)snprintf(out, capacity, "%s after %lld run%s", event, (long long)runs,
+                       runs == 1 ? "" : "s");
+    else
+        (void)snprintf(out, capacity, "%s after %lld of %lld runs", event, (long long)runs,
+                       (long long)(schedule->num_runs * schedule->processes));
+}
+
+/* The cell was left with all that its pass wants of it. */
+static int settle_whole(const struct visit_context *context, struct cell_record *cell,
+                        struct error *error)
+{
+    const char *enough;
+    int code =
+        stop_rule_ask_all(&enough, context->results, cell, context->options->schedule, error);
+    if (code != 0)
+        return code;
+    cell->status = enough != NULL ? CELL_MEASURED : CELL_PARTIAL;
+    (void)snprintf(cell->stop_reason, sizeof cell->stop_reason, "%s", enough != NULL ? enough : "");
+    return 0;
+}
+
 /* Turns the end of a visit into the cell's status and reason. */
-static void settle_cell(const struct visit_context *context, const struct visit *visit, int code,
-                        const struct error *error)
+static void settle_cell(const struct visit_context *context, struct visit *visit, int code,
+                        struct error *error)
 {
     struct cell_record *cell = visited_cell(context, visit);
-    long long runs = context->states[visit->cell_index].runs;
-    long long wanted = context->options->config->num_runs;
+    int64_t runs = context->states[visit->cell_index].runs;
     cell->reason[0] = '\0';
-    if (code == 0) {
-        cell->status = runs < wanted ? CELL_PARTIAL : CELL_MEASURED;
-    } else if (code == ERROR_STOPPED) {
+    cell->stop_reason[0] = '\0';
+    if (code == 0)
+        code = settle_whole(context, cell, error);
+    if (code == ERROR_STOPPED) {
         cell->status = runs > 0 ? CELL_PARTIAL : CELL_PENDING;
         if (runs > 0)
-            (void)snprintf(cell->reason, sizeof cell->reason, "stopped after %lld of %lld runs",
-                           runs, wanted);
-    } else {
+            visit_describe_runs(cell->reason, sizeof cell->reason, "stopped", runs,
+                                context->options->schedule);
+    } else if (code != 0) {
         struct error reason = *error;
-        if (code == ERROR_MEMORY)
+        visit->out_of_memory = code == ERROR_MEMORY;
+        if (visit->out_of_memory)
             error_prefix(&reason, "out of memory");
         cell->status = visit->refused ? CELL_SKIPPED : CELL_FAILED;
         copy_reason(cell, reason.text);
@@ -263,6 +225,7 @@ int visit_run(struct visit_context *context, struct visit *visit)
         code = open_and_measure(context, visit, &shape, &error);
     if (fits)
         settle_cell(context, visit, code, &error);
-    cost_drop(&context->estimate, visit_work_left(context, visit));
+    else if (context->states[visit->cell_index].runs > 0)
+        cell->status = CELL_PARTIAL; /* its runs fitted: memory has gone since */
     return code == ERROR_STOPPED ? code : 0;
 }

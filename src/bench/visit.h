@@ -8,13 +8,15 @@
 #include <stdint.h>
 
 #include "bench/cost_model.h"
+#include "bench/output_check.h"
 #include "bench/runner.h"
 
 /* What a cell's visits know of each other. */
 struct cell_state {
-    int64_t runs; /* recorded so far */
-    bool has_hash;
-    uint64_t hash; /* of every run's tokens */
+    int64_t runs;         /* recorded, of all processes */
+    int64_t process_runs; /* of this process */
+    struct output_state output;
+    int64_t postponed; /* the pass whose visit is put off to the end; 0 = none */
 };
 
 /* What all visits share. */
@@ -23,28 +25,35 @@ struct visit_context {
     const struct runner_options *options;
     struct cell_state *states; /* one a cell */
     struct cost_model estimate;
+    double deadline_s; /* of the time limit, on the options' clock; infinite without one */
 };
 
 struct visit {
     size_t cell_index;
-    int64_t runs; /* to be measured */
+    int64_t pass;
     /* What became of it. */
     int64_t measured;
-    bool warmed_up;
-    bool refused; /* the cell was found impossible before anything ran */
+    bool refused;       /* the cell was found impossible before anything ran */
+    bool out_of_memory; /* where it was believed to fit */
 };
+
+/* The planned work of a visit that adds `runs` runs. */
+struct cost_work visit_work(const struct visit_context *context, size_t cell_index, int64_t runs);
 
 struct session_shape visit_shape(const struct runner_options *options,
                                  const struct cell_record *cell);
 
-/* The planned work that a visit has not done. */
-struct cost_work visit_work_left(const struct visit_context *context, const struct visit *visit);
+bool visit_time_is_up(const struct visit_context *context);
 
 void visit_send_event(struct visit_context *context, enum runner_event_kind kind, size_t cell_index,
                       int64_t run_number, const struct run_record *run, const char *text);
 
-/* Sets the cell's status and reason. Returns ERROR_STOPPED when a person asked to stop, else 0:
- * whatever else can happen is the cell's own. */
+/* "stopped after 1 of 3 runs" */
+void visit_describe_runs(char *out, size_t capacity, const char *event, int64_t runs,
+                         const struct schedule *schedule);
+
+/* Sets the cell's status and reason. Returns ERROR_STOPPED when a person asked to stop or the time
+ * is up, else 0: whatever else can happen is the cell's own. */
 int visit_run(struct visit_context *context, struct visit *visit);
 
 #endif

@@ -10,6 +10,7 @@
 
 struct fixture {
     struct config config;
+    struct schedule schedule; /* made from the config where a test does not fill it */
     struct fake_script script;
     struct clock clock;
     struct text log;
@@ -102,8 +103,11 @@ static inline void fixture_open(struct fixture *fixture)
                                       &fixture->error),
                      0);
     assert_int_equal(grid_build(&fixture->results, &fixture->config, 1024, &fixture->error), 0);
+    if (fixture->schedule.passes == 0)
+        schedule_init(&fixture->schedule, fixture->config.num_runs);
     fixture->options = (struct runner_options){
         .config = &fixture->config,
+        .schedule = &fixture->schedule,
         .ops = &engine_fake,
         .engine = fixture->engine,
         .model_name = "test/model",

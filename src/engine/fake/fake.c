@@ -173,6 +173,8 @@ static void make_tokens(struct session *session)
     for (int64_t row = 0; row < session->shape.batch_size; row++) {
         uint64_t draw = sampler_draw(session->shape.seed, row, session->step);
         session->tokens[row] = (int32_t)((draw ^ session->prompt_hash) % vocabulary);
+        if (session_has_fault(session, FAKE_ROWS_EQUAL))
+            session->tokens[row] = session->tokens[0];
     }
     if (session_has_fault(session, FAKE_OTHER_TOKENS))
         session->tokens[0] = (int32_t)(((uint64_t)session->tokens[0] + 1) % vocabulary);

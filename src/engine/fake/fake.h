@@ -25,6 +25,7 @@ enum fake_fault_kind {
     FAKE_TOKEN_OUTSIDE,    /* one id equal to the vocabulary's size */
     FAKE_CLOCK_GOES_BACK,  /* a stamp before the one before it */
     FAKE_MEMORY_TOO_SMALL, /* predict: half of what is needed is available */
+    FAKE_ROWS_EQUAL,       /* every row gets the tokens of the first */
 };
 
 /* A fault of one cell: in generation `generation` of a session (0 = the first, the warm-up), or
