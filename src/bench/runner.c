@@ -68,15 +68,18 @@ static void plan_rest(struct runner *runner, int64_t pass)
     struct visit_context *context = &runner->context;
     const struct schedule *schedule = context->options->schedule;
     context->estimate.todo = (struct cost_work){0};
+    context->visits_left = 0;
     for (size_t i = 0; i < context->results->cell_count; i++) {
         int64_t runs = context->states[i].process_runs;
         if (!wants_visit(&context->results->cells[i]))
             continue;
         for (int64_t later = pass; later <= schedule_pass_count(schedule); later++) {
             int64_t least = schedule_share(schedule, later).least;
-            if (least > runs)
-                cost_add(&context->estimate, visit_work(context, i, least - runs));
-            runs = least > runs ? least : runs;
+            if (least <= runs)
+                continue;
+            cost_add(&context->estimate, visit_work(context, i, least - runs));
+            context->visits_left++;
+            runs = least;
         }
     }
 }
@@ -115,6 +118,7 @@ static int visit_cell(struct runner *runner, size_t cell_index, int64_t pass)
     int code = visit_run(context, &visit);
     if (visit.out_of_memory)
         skip_larger(runner, &context->results->cells[cell_index]);
+    context->visits_done++;
     plan_rest(runner, pass);
     save(runner, false);
     if (runner->save_code != 0)

@@ -32,9 +32,11 @@ struct runner_event {
     const struct cell_record *cell;
     int64_t run_number;           /* at RUN_BEGIN and RUN_END; 0 otherwise */
     const struct run_record *run; /* at RUN_END; NULL otherwise */
-    double fraction;              /* of the whole grid's estimated work done, 0 to 1 */
-    double remaining_s;           /* estimate; NaN while unknown */
-    const char *text;             /* at SAVE_FAILED; NULL otherwise */
+    size_t visits_done;           /* of `visits`, which shrinks when a cell fails */
+    size_t visits;
+    double fraction;    /* of the whole grid's estimated work done, 0 to 1 */
+    double remaining_s; /* estimate; NaN while unknown */
+    const char *text;   /* at SAVE_FAILED; NULL otherwise */
 };
 
 struct runner_options {

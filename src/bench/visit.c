@@ -75,6 +75,8 @@ void visit_send_event(struct visit_context *context, enum runner_event_kind kind
         .run_number = run_number,
         .run = run,
         .text = text,
+        .visits_done = context->visits_done,
+        .visits = context->visits_done + context->visits_left,
     };
     double now_s = clock_now_s(options->clock);
     cost_read(&context->estimate, now_s, &event.fraction, &event.remaining_s);

@@ -25,6 +25,7 @@ struct visit_context {
     const struct runner_options *options;
     struct cell_state *states; /* one a cell */
     struct cost_model estimate;
+    size_t visits_done, visits_left;
     double deadline_s; /* of the time limit, on the options' clock; infinite without one */
 };
 

@@ -48,14 +48,42 @@ static void print_engine(const struct bench_plan *plan)
     (void)printf("\n");
 }
 
+/* "3 runs each", or what decides instead. */
+static void describe_runs(const struct schedule *schedule, char *out, size_t capacity)
+{
+    if (schedule->precision > 0)
+        (void)snprintf(out, capacity, "%lld to %lld runs each until known to %g %%",
+                       (long long)schedule->min_runs, (long long)schedule->max_runs,
+                       100 * schedule->precision);
+    else
+        (void)snprintf(out, capacity, "%lld run%s each", (long long)schedule->num_runs,
+                       schedule->num_runs == 1 ? "" : "s");
+}
+
+/* Only what is not the plain way. */
+static void print_schedule(const struct schedule *schedule)
+{
+    if (schedule->passes > 1)
+        (void)printf("passes    %lld, in %s order\n", (long long)schedule->passes,
+                     schedule->order == SCHEDULE_RANDOM ? "a random" : "grid");
+    if (schedule->processes > 1)
+        (void)printf("processes %lld, one after the other\n", (long long)schedule->processes);
+    if (schedule->time_limit_s > 0) {
+        char duration[READABLE_MAX];
+        readable_duration(duration, schedule->time_limit_s);
+        (void)printf("limit     %s; cells that do not fit are left out\n", duration);
+    }
+}
+
 static void print_grid(const struct bench_plan *plan)
 {
     const struct config *config = plan->config;
-    (void)printf(
-        "grid      %zu of %zu cells, %lld run%s each, %lld tokens generated per sequence\n",
-        cell_table_count(plan->results, CELL_PENDING), plan->results->cell_count,
-        (long long)config->num_runs, config->num_runs == 1 ? "" : "s",
-        (long long)config->output_length);
+    char runs[96];
+    describe_runs(plan->schedule, runs, sizeof runs);
+    (void)printf("grid      %zu of %zu cells, %s, %lld tokens generated per sequence\n",
+                 cell_table_count(plan->results, CELL_PENDING), plan->results->cell_count, runs,
+                 (long long)config->output_length);
+    print_schedule(plan->schedule);
     if (config->temperature > 0)
         (void)printf("sampling  temperature %g, top-p %g", config->temperature, config->top_p);
     else

@@ -2,6 +2,7 @@
 #ifndef TOKENMARK_CLI_BENCH_HEADER_H
 #define TOKENMARK_CLI_BENCH_HEADER_H
 
+#include "bench/schedule.h"
 #include "cli/setup.h"
 #include "config/config.h"
 #include "results/results.h"
@@ -10,6 +11,7 @@ struct bench_plan {
     const struct setup *setup;
     const struct setup_flags *flags;
     const struct config *config;
+    const struct schedule *schedule;
     const struct results *results;
 };
 

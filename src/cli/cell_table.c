@@ -127,6 +127,23 @@ void cell_table_print_results(FILE *stream, const struct results *results)
     cell_table_print(stream, results, CELL_MEASURED, columns, sizeof columns / sizeof columns[0]);
 }
 
+void cell_table_print_stops(FILE *stream, const struct results *results)
+{
+    static const char *const reasons[][2] = {
+        {"precise", "precise as asked for"},
+        {"max_runs", "not precise after --max-runs"},
+        {"max_cell_time", "not precise after --max-cell-time"},
+    };
+    for (size_t reason = 0; reason < sizeof reasons / sizeof reasons[0]; reason++) {
+        size_t count = 0;
+        for (size_t i = 0; i < results->cell_count; i++)
+            count += strcmp(results->cells[i].stop_reason, reasons[reason][0]) == 0;
+        if (count > 0)
+            (void)fprintf(stream, "%zu cell%s %s\n", count, count == 1 ? "" : "s",
+                          reasons[reason][1]);
+    }
+}
+
 size_t cell_table_count(const struct results *results, enum cell_status status)
 {
     size_t count = 0;

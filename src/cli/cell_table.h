@@ -31,6 +31,9 @@ void cell_table_print_results(FILE *stream, const struct results *results);
 void cell_table_print_reasons(FILE *stream, const struct results *results, enum cell_status status,
                               const char *title);
 
+/* Where a precision was asked for: why measuring ended, with the number of cells. */
+void cell_table_print_stops(FILE *stream, const struct results *results);
+
 size_t cell_table_count(const struct results *results, enum cell_status status);
 
 #endif

@@ -13,16 +13,21 @@
 
 enum { OPTION_LIST_MAX = 1024 };
 
+/* Of an OPTION_SEED that was not given. */
+#define OPTION_SEED_UNSET UINT64_MAX
+
 /* What lies at `offset` in the command's flags struct. */
 enum option_kind {
-    OPTION_SWITCH,  /* bool, set to true */
-    OPTION_TEXT,    /* const char *, owned by argv */
-    OPTION_CHOICE,  /* const char *, one of `choices` */
-    OPTION_INTEGER, /* int64_t from minimum to maximum */
-    OPTION_SEED,    /* uint64_t up to 2^63 - 1, what a JSON file can hold */
-    OPTION_PRESET,  /* const struct config_preset * */
-    OPTION_LIST,    /* struct option_list: the flag may be repeated */
-    OPTION_KEY,     /* struct option_keys: a configuration key, checked by config_set later */
+    OPTION_SWITCH,   /* bool, set to true */
+    OPTION_TEXT,     /* const char *, owned by argv */
+    OPTION_CHOICE,   /* const char *, one of `choices` */
+    OPTION_INTEGER,  /* int64_t from minimum to maximum */
+    OPTION_SEED,     /* uint64_t up to 2^63 - 1, what a JSON file can hold */
+    OPTION_FRACTION, /* double, "2%" or "0.02" */
+    OPTION_DURATION, /* double in seconds, "90s", "1h30m" */
+    OPTION_PRESET,   /* const struct config_preset * */
+    OPTION_LIST,     /* struct option_list: the flag may be repeated */
+    OPTION_KEY,      /* struct option_keys: a configuration key, checked by config_set later */
 };
 
 struct option {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/system.h"
+#include "cli/option_json.h"
 #include "cli/version.h"
 
 /* Variables that change what is measured; names that begin so. */
@@ -82,13 +83,13 @@ static json_t *model_block(const struct setup *setup)
 
 json_t *facts_options(const struct setup_flags *flags)
 {
-    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s?, s:o, s:o, s:b}", "seed",
-                     (json_int_t)flags->seed, "dtype", flags->dtype, "kv_dtype", flags->kv_dtype,
-                     "isa", flags->isa, "weights", flags->weights, "revision", flags->revision,
-                     "max_positions",
-                     flags->max_positions > 0 ? json_integer(flags->max_positions) : json_null(),
-                     "threads", flags->threads > 0 ? json_integer(flags->threads) : json_null(),
-                     "pin", strcmp(flags->pin, "on") == 0);
+    json_t *options = json_object();
+    if (options != NULL &&
+        option_json_write(setup_model_options, SETUP_MODEL_OPTIONS, flags, options) &&
+        option_json_write(setup_engine_options, SETUP_ENGINE_OPTIONS, flags, options))
+        return options;
+    json_decref(options);
+    return NULL;
 }
 
 int facts_fill(struct results *results, const struct setup *setup, const struct config *config,

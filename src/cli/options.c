@@ -9,6 +9,7 @@
 
 #include "base/suggest.h"
 #include "cli/cli.h"
+#include "cli/quantity.h"
 #include "cli/terminal.h"
 
 /* Whether `word` is one of the blank-separated words of `list`. */
@@ -185,6 +186,17 @@ static int option_set(const struct option *row, const char *value, void *flags, 
         return set_integer(row, value, target, error);
     case OPTION_SEED:
         return set_seed(row, value, target, error);
+    case OPTION_FRACTION:
+        if (!quantity_fraction(value, target))
+            return error_set(error, ERROR_INPUT,
+                             "--%s: '%s' is no part between 0 and 1; give 2%% or 0.02", row->name,
+                             value);
+        return 0;
+    case OPTION_DURATION:
+        if (!quantity_duration(value, target))
+            return error_set(error, ERROR_INPUT, "--%s: '%s' is no time; give 90s, 30m or 1h30m",
+                             row->name, value);
+        return 0;
     case OPTION_PRESET:
         return set_preset(row, value, target, error);
     case OPTION_LIST:

@@ -19,10 +19,6 @@ void progress_begin_grid(struct progress *progress, const struct results *result
 {
     progress->results = results;
     progress->num_runs = num_runs;
-    progress->cells_done = 0;
-    progress->cells_to_measure = 0;
-    for (size_t i = 0; i < results->cell_count; i++)
-        progress->cells_to_measure += results->cells[i].status == CELL_PENDING;
 }
 
 /* The line is cut to the terminal, because a line that wraps cannot be drawn over. */
@@ -96,10 +92,10 @@ static double mean_of(const struct progress *progress, const struct cell_record 
 static void print_cell(struct progress *progress, const struct runner_event *event)
 {
     const struct cell_record *cell = event->cell;
-    (void)fprintf(stderr, "[%zu/%zu] %lld %s %lld: ", progress->cells_done,
-                  progress->cells_to_measure, (long long)cell->batch_size, terminal_times(),
-                  (long long)cell->input_length);
-    if (cell->status != CELL_MEASURED) {
+    (void)fprintf(stderr, "[%zu/%zu] %lld %s %lld: ", event->visits_done, event->visits,
+                  (long long)cell->batch_size, terminal_times(), (long long)cell->input_length);
+    bool has_share = cell->status == CELL_PARTIAL && cell->reason[0] == '\0';
+    if (cell->status != CELL_MEASURED && !has_share) {
         (void)fprintf(
             stderr, "%s%s%s%s%s\n",
             terminal_style(stderr, cell->status == CELL_FAILED ? STYLE_RED : STYLE_YELLOW),
@@ -113,7 +109,7 @@ static void print_cell(struct progress *progress, const struct runner_event *eve
     readable_mean(latency, mean, std);
     readable_number(first, 1e3 * mean_of(progress, cell, METRIC_PREFILL_TIME, &std));
     readable_number(rate, mean_of(progress, cell, METRIC_TOKENS_PER_SECOND, &std));
-    bool is_last = progress->cells_done == progress->cells_to_measure;
+    bool is_last = event->visits_done == event->visits;
     describe_remaining(left, progress->live || is_last ? NAN : event->remaining_s);
     (void)fprintf(stderr, "latency %s s, TTFT %s ms, %s tokens/s%s\n", latency, first, rate, left);
 }
@@ -123,6 +119,8 @@ static void draw_cell(struct progress *progress, const struct runner_event *even
     char activity[64] = "opening";
     if (event->kind == RUNNER_WARM_UP)
         (void)snprintf(activity, sizeof activity, "warming up");
+    else if (event->kind == RUNNER_RUN_BEGIN && progress->num_runs == 0)
+        (void)snprintf(activity, sizeof activity, "run %lld", (long long)event->run_number);
     else if (event->kind == RUNNER_RUN_BEGIN)
         (void)snprintf(activity, sizeof activity, "run %lld of %lld", (long long)event->run_number,
                        (long long)progress->num_runs);
@@ -130,9 +128,9 @@ static void draw_cell(struct progress *progress, const struct runner_event *even
     describe_remaining(left, event->remaining_s);
     char line[LINE_MAX_BYTES];
     (void)snprintf(line, sizeof line, "[%zu/%zu] %lld %s %lld: %s, %.0f %%%s",
-                   progress->cells_done + 1, progress->cells_to_measure,
-                   (long long)event->cell->batch_size, terminal_times(),
-                   (long long)event->cell->input_length, activity, 100 * event->fraction, left);
+                   event->visits_done + 1, event->visits, (long long)event->cell->batch_size,
+                   terminal_times(), (long long)event->cell->input_length, activity,
+                   100 * event->fraction, left);
     draw(progress, line);
 }
 
@@ -142,7 +140,6 @@ void progress_event(struct progress *progress, const struct runner_event *event)
         progress_clear(progress);
         terminal_warn("%s", event->text);
     } else if (event->kind == RUNNER_CELL_END) {
-        progress->cells_done++;
         progress_clear(progress);
         print_cell(progress, event);
     } else if (progress->live && event->kind != RUNNER_RUN_END) {

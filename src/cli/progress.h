@@ -14,14 +14,12 @@ struct progress {
     bool drawn;       /* the live line shows something */
     char notice[160]; /* the last one that had a fraction; plain lines tell its first and last */
     const struct results *results;
-    int64_t num_runs;
-    size_t cells_to_measure;
-    size_t cells_done;
+    int64_t num_runs; /* per cell and process; 0 where their precision decides */
 };
 
 void progress_init(struct progress *progress);
 
-/* Before the runner starts: what it will go through. */
+/* Before the runner starts: what it will go through. `num_runs` 0: nobody knows. */
 void progress_begin_grid(struct progress *progress, const struct results *results,
                          int64_t num_runs);
 

@@ -16,6 +16,25 @@ const struct setup_flags setup_flags_default = {
     .seed = 42,
 };
 
+const struct setup_flags setup_flags_unset = {.seed = OPTION_SEED_UNSET};
+
+static void default_word(const char **word, const char *standard)
+{
+    if (*word == NULL)
+        *word = standard;
+}
+
+void setup_flags_complete(struct setup_flags *flags)
+{
+    default_word(&flags->weights, setup_flags_default.weights);
+    default_word(&flags->dtype, setup_flags_default.dtype);
+    default_word(&flags->kv_dtype, setup_flags_default.kv_dtype);
+    default_word(&flags->isa, setup_flags_default.isa);
+    default_word(&flags->pin, setup_flags_default.pin);
+    if (flags->seed == OPTION_SEED_UNSET)
+        flags->seed = setup_flags_default.seed;
+}
+
 const struct option setup_model_options[SETUP_MODEL_OPTIONS] = {
     {.name = "model",
      .value = "NAME|DIR|FILE",

@@ -23,6 +23,11 @@ struct setup_flags {
 };
 
 extern const struct setup_flags setup_flags_default;
+
+/* Nothing given; setup_flags_complete fills in the defaults. */
+extern const struct setup_flags setup_flags_unset;
+void setup_flags_complete(struct setup_flags *flags);
+
 enum { SETUP_MODEL_OPTIONS = 4, SETUP_ENGINE_OPTIONS = 6 };
 extern const struct option setup_model_options[SETUP_MODEL_OPTIONS];
 extern const struct option setup_engine_options[SETUP_ENGINE_OPTIONS];
