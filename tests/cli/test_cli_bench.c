@@ -27,7 +27,8 @@ static void writes_json_and_csv(void **state)
     assert_contains(outcome.out, "seed 7");
     assert_contains(outcome.out, "TTFT ms");
     assert_contains(outcome.out, "Results: first.json and first.csv");
-    assert_contains(outcome.err, "[4/4] 2 \303\227 16: latency ");
+    assert_contains(outcome.err, "2 \303\227 16: latency ");
+    assert_contains(outcome.err, "[4/4] ");
     json_t *root = load("first.json");
     assert_int_equal(json_array_size(json_object_get(root, "cells")), 4);
     assert_int_equal(json_array_size(json_object_get(root, "runs")), 8);

@@ -29,7 +29,7 @@ static void help_names_every_flag(void **state)
     static struct outcome outcome;
     static const struct {
         const char *line;
-        const char *flags[32];
+        const char *flags[48];
     } pages[] = {
         {"$T bench --help",
          {"--model NAME|DIR|FILE",
@@ -52,7 +52,17 @@ static void help_names_every_flag(void **state)
           "--isa",
           "--pin",
           "--seed",
+          "--precision PERCENT",
+          "--min-runs",
+          "--max-runs",
+          "--max-cell-time TIME",
+          "--time-limit TIME",
+          "--passes",
+          "--order random|grid",
+          "--processes",
+          "--process K",
           "--output-file PREFIX",
+          "--resume FILE",
           "--force",
           "--dry-run",
           "--list-engines",
@@ -189,7 +199,7 @@ static void completion_completes(void **state)
         skip();
     static const struct program_case cases[] = {
         {"bash words.sh tokenmark an", 0, "analyze\n", NULL},
-        {"bash words.sh tokenmark bench --pre", 0, "--preset\n", NULL},
+        {"bash words.sh tokenmark bench --pres", 0, "--preset\n", NULL},
         {"bash words.sh tokenmark bench --preset quick", 0, "quick_test\n", NULL},
         {"bash words.sh tokenmark bench --preset = quick", 0, "quick_test\n", NULL},
         {"bash words.sh tokenmark bench --weights r", 0, "real random\n", NULL},
