@@ -56,12 +56,13 @@ static void fill_run(struct run_record *run, const struct runner_options *option
 
 /* The window, and around it what is read of the surroundings: right before it opens and right
  * after it has closed, never inside. */
-static int run_window(struct run_record *run, struct generation *generation,
-                      const struct runner_options *options, struct generation_times *times,
-                      struct error *error)
+static int run_window(struct run_record *run, struct watch *watch, struct generation *generation,
+                      int64_t steps, struct generation_times *times, struct error *error)
 {
     clock_timestamp(run->timestamp);
-    int code = generation_run(generation, options->config->output_length - 1, times, error);
+    watch_run_begin(watch);
+    int code = generation_run(generation, steps, times, error);
+    watch_run_end(watch, &run->conditions);
     return code != 0 ? code : read_memory(run, generation, error);
 }
 
@@ -91,7 +92,8 @@ int measure_run(struct visit_context *context, struct visit *visit, struct gener
         .process = options->schedule->process,
     };
     visit_send_event(context, RUNNER_RUN_BEGIN, visit->cell_index, run.run_number, NULL, NULL);
-    int code = run_window(&run, generation, options, &times, error);
+    int code = run_window(&run, &visit->watch, generation, options->config->output_length - 1,
+                          &times, error);
     if (code != 0) {
         output_check_failure(cell, generation, error);
         return code;

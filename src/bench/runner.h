@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "bench/schedule.h"
+#include "bench/watch.h"
 #include "config/config.h"
 #include "engine/engine.h"
 #include "results/results.h"
@@ -50,6 +51,7 @@ struct runner_options {
     const char *dtype;
     uint64_t seed;
     const struct clock *clock; /* the one the engine was opened with */
+    struct watch_options watch;
     void (*event)(void *context, const struct runner_event *event); /* may be NULL */
     bool (*stop)(void *context); /* a person asked to stop; may be NULL */
     void *context;

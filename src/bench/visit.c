@@ -129,6 +129,32 @@ static int warm_up_and_measure(struct visit_context *context, struct visit *visi
     }
 }
 
+static void begin_watching(const struct visit_context *context, struct visit *visit)
+{
+    const struct runner_options *options = context->options;
+    visit->watch = (struct watch){
+        .options = &options->watch,
+        .ops = options->ops,
+        .engine = options->engine,
+        .clock = options->clock,
+    };
+    watch_visit_begin(&visit->watch, context->results, visited_cell(context, visit),
+                      options->config->output_length);
+}
+
+/* Judges the cell, however its visit ended with `code`. */
+static int end_watching(const struct visit_context *context, struct visit *visit, int code,
+                        struct error *error)
+{
+    struct error own = {0};
+    int own_code = watch_visit_end(&visit->watch, context->results, visited_cell(context, visit),
+                                   context->options->config->output_length, &own);
+    if (code != 0 || own_code == 0)
+        return code;
+    *error = own;
+    return own_code;
+}
+
 /* Allocation, measurement, release: whatever happens, the session is closed. */
 static int open_and_measure(struct visit_context *context, struct visit *visit,
                             const struct session_shape *shape, struct error *error)
@@ -144,13 +170,14 @@ static int open_and_measure(struct visit_context *context, struct visit *visit,
     generation.clock = options->clock;
     generation.stop = has_to_stop;
     generation.stop_context = context;
+    begin_watching(context, visit);
     code = options->ops->session_open(&generation.session, options->engine, shape, error);
     if (code == 0) {
         code = warm_up_and_measure(context, visit, &generation, error);
         options->ops->session_close(generation.session);
     }
     generation_close(&generation);
-    return code;
+    return end_watching(context, visit, code, error);
 }
 
 /* Cut to what fits, never inside a character: the reason is written as JSON. */

@@ -10,6 +10,7 @@
 #include "bench/cost_model.h"
 #include "bench/output_check.h"
 #include "bench/runner.h"
+#include "bench/watch.h"
 
 /* What a cell's visits know of each other. */
 struct cell_state {
@@ -32,6 +33,7 @@ struct visit_context {
 struct visit {
     size_t cell_index;
     int64_t pass;
+    struct watch watch;
     /* What became of it. */
     int64_t measured;
     bool refused;       /* the cell was found impossible before anything ran */

@@ -76,7 +76,7 @@ enum limit_kind { LIMIT_READ_BANDWIDTH, LIMIT_MULTIPLY_ADD };
 struct limit_probe {
     enum limit_kind kind;
     const char *dtype;     /* of the multiply-adds */
-    int64_t working_bytes; /* LIMIT_READ_BANDWIDTH: buffer size */
+    int64_t working_bytes; /* LIMIT_READ_BANDWIDTH: buffer size; 0 gives the probes' memory back */
     int threads;
     double work; /* out: bytes read, or floating-point operations (2 per mul-add) */
 };

@@ -245,8 +245,11 @@ static void test_limits_do_the_work_they_tell(void **state)
     assert_int_equal(opened.ops->limit_run(opened.engine, &multiply, &error), 0);
     assert_true(multiply.work > 1e6);
     assert_int_equal(multiply.threads, 2);
-    probe.working_bytes = 0;
+    probe.working_bytes = 4096;
     assert_int_equal(opened.ops->limit_run(opened.engine, &probe, &error), ERROR_INPUT);
+    probe.working_bytes = 0; /* gives the memory back */
+    assert_int_equal(opened.ops->limit_run(opened.engine, &probe, &error), 0);
+    assert_true(probe.work == 0.0);
     close_opened(&opened);
 }
 

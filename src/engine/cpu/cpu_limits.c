@@ -58,6 +58,11 @@ void engine_limit_release(struct engine *engine)
 
 static int run_read(struct engine *engine, struct limit_probe *probe, struct error *error)
 {
+    if (probe->working_bytes == 0) {
+        engine_limit_release(engine);
+        probe->work = 0.0;
+        return 0;
+    }
     if (probe->working_bytes < READ_CHUNK_BYTES)
         return error_set(error, ERROR_INPUT, "a bandwidth probe reads at least %d bytes",
                          READ_CHUNK_BYTES);
