@@ -140,7 +140,8 @@ static double predict_s(const struct runner *runner, size_t cell_index, int64_t 
 }
 
 /* One cell in its turn: visited, put off, or passed over because it has its share. */
-static int take_turn(struct runner *runner, size_t cell_index, int64_t pass, struct error *error)
+static int take_turn(struct runner *runner, size_t cell_index, int64_t pass, bool may_postpone,
+                     struct error *error)
 {
     struct visit_context *context = &runner->context;
     const struct runner_options *options = context->options;
@@ -155,11 +156,24 @@ static int take_turn(struct runner *runner, size_t cell_index, int64_t pass, str
     if ((options->stop != NULL && options->stop(options->context)) || visit_time_is_up(context))
         return ERROR_STOPPED;
     double left_s = context->deadline_s - clock_now_s(options->clock);
-    if (predict_s(runner, cell_index, pass) > left_s) {
+    if (may_postpone && predict_s(runner, cell_index, pass) > left_s) {
         context->states[cell_index].postponed = pass;
         return 0;
     }
     return visit_cell(runner, cell_index, pass);
+}
+
+/* A cell that was put off, in all the passes that it has missed. */
+static int take_postponed(struct runner *runner, size_t cell_index, struct error *error)
+{
+    struct cell_state *state = &runner->context.states[cell_index];
+    int64_t first = state->postponed;
+    int64_t last = schedule_pass_count(runner->context.options->schedule);
+    int code = 0;
+    state->postponed = 0;
+    for (int64_t pass = first; pass <= last && code == 0; pass++)
+        code = take_turn(runner, cell_index, pass, false, error);
+    return code;
 }
 
 /* Of the cells put off, the one that comes nearest to the time left; false when there is none. */
@@ -190,14 +204,11 @@ static int go_through(struct runner *runner, struct error *error)
         schedule_order_cells(options->schedule, pass, results->cells, results->cell_count,
                              runner->order);
         for (size_t i = 0; i < results->cell_count && code == 0; i++)
-            code = take_turn(runner, runner->order[i], pass, error);
+            code = take_turn(runner, runner->order[i], pass, true, error);
     }
     size_t cell_index = 0;
-    while (code == 0 && find_postponed(runner, &cell_index)) {
-        int64_t pass = context->states[cell_index].postponed;
-        context->states[cell_index].postponed = 0;
-        code = visit_time_is_up(context) ? ERROR_STOPPED : visit_cell(runner, cell_index, pass);
-    }
+    while (code == 0 && find_postponed(runner, &cell_index))
+        code = take_postponed(runner, cell_index, error);
     return code;
 }
 
