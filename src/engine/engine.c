@@ -19,7 +19,7 @@ const size_t engine_count = sizeof engines / sizeof engines[0];
 /* Why an entry cannot run here: 0 when it can. */
 static int entry_probe(const struct engine_entry *entry, int device_index, struct error *reason)
 {
-    if (entry->ops == NULL)
+    if (entry->missing_reason != NULL)
         return error_set(reason, ERROR_INPUT, "%s", entry->missing_reason);
     return entry->ops->probe(device_index, reason);
 }

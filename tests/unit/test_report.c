@@ -269,15 +269,15 @@ static void test_warnings(void **state)
     sample_cell(&results, 4, 32, CELL_FAILED, "boom | bang");
     const struct results *files[] = {&results};
     char *report = report_of(files, 1);
-    static const char *const lines[] = {
+    static const char second_prefill[] =
         "- old.json comes from the Python suite: its decode times include a second prefill, and "
-        "its "
-        "tokens/s ignore the batch.",
+        "its tokens/s ignore the batch.";
+    static const char *const lines[] = {
+        second_prefill,
         "- The weights of gpt2 are random numbers.",
         "has runs of different output lengths",
         "has runs that did not generate as many tokens as asked",
-        "- gpt2 (cpu, float32): 1 of 5 cells failed; their reasons are in the table of all "
-        "cells.\n",
+        "- gpt2 (cpu, float32): 1 of 5 cells failed; their reasons are in the table of all cells",
         "failed: boom \\| bang |\n",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
