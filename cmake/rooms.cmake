@@ -50,7 +50,7 @@ tokenmark_room(model SOURCES src/model/*.c USES tokenmark_base m ${CURL_USES}
                DEFINES ${CURL_DEFINES})
 tokenmark_room(config SOURCES src/config/*.c USES tokenmark_base m)
 tokenmark_room(engine SOURCES src/engine/*.c src/engine/cpu/*.c src/engine/fake/*.c
-               USES tokenmark_model tokenmark_kernels tokenmark_base)
+               USES tokenmark_model tokenmark_kernels tokenmark_base ${CMAKE_DL_LIBS})
 tokenmark_room(bench SOURCES src/bench/*.c
                USES tokenmark_engine tokenmark_config tokenmark_results)
 tokenmark_room(report SOURCES src/report/*.c USES tokenmark_results ${FONTCONFIG_USES}

@@ -12,10 +12,10 @@ stats       | stats/
 config      | config/ base/
 model       | model/ base/
 results     | results/ stats/ base/
-engine      | engine/engine.h engine/sampler.h model/ base/
+engine      | engine/engine.h engine/sampler.h engine/plugin.h engine/cuda_driver.h model/ base/
 engine/cpu  | engine/engine.h engine/sampler.h engine/cpu/ model/ base/ kernels/
 engine/fake | engine/engine.h engine/sampler.h engine/fake/ model/ base/
-engine/cuda | engine/engine.h engine/sampler.h engine/cuda/ model/ base/
+engine/cuda | engine/engine.h engine/sampler.h engine/plugin.h engine/cuda/ model/ base/
 bench       | bench/ engine/engine.h engine/sampler.h model/ config/ results/ stats/ base/
 report      | report/ results/ stats/ base/
 cli         | cli/ bench/ report/ config/ results/ stats/ engine/engine.h model/ base/

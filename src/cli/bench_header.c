@@ -27,6 +27,8 @@ static void print_device(const struct bench_plan *plan)
     const char *hardware = gpu[0] != '\0' ? gpu : cpu;
     (void)printf("device    %s%s%s\n", setup_device(plan->setup), hardware != NULL ? ", " : "",
                  hardware != NULL ? hardware : "");
+    if (plan->setup->fallback.text[0] != '\0')
+        (void)printf("          no GPU is used: %s\n", plan->setup->fallback.text);
 }
 
 static void print_engine(const struct bench_plan *plan)
@@ -176,12 +178,12 @@ void bench_print_engines(void)
 {
     for (size_t i = 0; i < engine_count; i++) {
         const struct engine_entry *entry = &engines[i];
-        if (entry->ops != NULL && entry->ops->hidden)
+        if (entry->hidden)
             continue;
         struct error reason = {0};
-        bool runs = entry->ops != NULL && entry->ops->probe(0, &reason) == 0;
-        const char *why = entry->ops == NULL ? entry->missing_reason : reason.text;
+        const struct engine_ops *ops = NULL;
+        bool runs = engine_entry_probe(entry, 0, &ops, &reason) == 0;
         (void)printf("%-14s --device %-6s %s%s\n", entry->name, entry->device,
-                     runs ? "can run here" : "cannot run here: ", runs ? "" : why);
+                     runs ? "can run here" : "cannot run here: ", runs ? "" : reason.text);
     }
 }

@@ -64,9 +64,12 @@ static bool add_engine(json_t *system, const struct setup *setup)
 {
     json_t *engine = json_pack("{s:s}", "name", setup->ops->name);
     json_t *threads = json_object_get(setup->facts, "threads");
-    bool done = engine != NULL && json_object_update(engine, setup->facts) == 0 &&
-                json_object_set(system, "engine", engine) == 0 &&
-                (threads == NULL || json_object_set(system, "threads", threads) == 0);
+    bool done =
+        engine != NULL && json_object_update(engine, setup->facts) == 0 &&
+        (setup->fallback.text[0] == '\0' ||
+         json_object_set_new(engine, "fallback_reason", json_string(setup->fallback.text)) == 0) &&
+        json_object_set(system, "engine", engine) == 0 &&
+        (threads == NULL || json_object_set(system, "threads", threads) == 0);
     json_decref(engine);
     return done;
 }

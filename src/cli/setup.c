@@ -126,10 +126,10 @@ static enum weights_choice weights_choice(const char *word)
 
 int setup_choose_device(struct setup *setup, const char *device, struct error *error)
 {
-    struct error reason = {0};
-    int code = engine_choose(&setup->ops, &setup->device_index, device, &reason, error);
-    if (code == 0 && reason.text[0] != '\0' && getenv("CUDA_VISIBLE_DEVICES") != NULL)
-        terminal_warn("CUDA_VISIBLE_DEVICES is set, but the CPU is measured: %s", reason.text);
+    struct error *reason = &setup->fallback;
+    int code = engine_choose(&setup->ops, &setup->device_index, device, reason, error);
+    if (code == 0 && reason->text[0] != '\0' && getenv("CUDA_VISIBLE_DEVICES") != NULL)
+        terminal_warn("CUDA_VISIBLE_DEVICES is set, but the CPU is measured: %s", reason->text);
     return code;
 }
 

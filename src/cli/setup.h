@@ -35,6 +35,7 @@ extern const struct option setup_engine_options[SETUP_ENGINE_OPTIONS];
 struct setup {
     const struct engine_ops *ops;
     int device_index;
+    struct error fallback; /* why "auto" took the CPU; no text otherwise */
     struct model *model;
     struct engine *engine;
     json_t *facts; /* the engine's */

@@ -5,28 +5,42 @@
 #include <string.h>
 
 #include "base/suggest.h"
+#include "engine/cuda_driver.h"
+#include "engine/plugin.h"
 
 extern const struct engine_ops engine_cpu;
 extern const struct engine_ops engine_fake;
 
+/* The CUDA engine with its kernels emulated on the host: only where the tests were built. */
+static int load_emulated(const struct engine_ops **out, int device_index, struct error *reason)
+{
+    (void)device_index;
+    const struct engine_plugin *plugin = NULL;
+    int code = plugin_open(&plugin, "tokenmark_cudaemu.so", reason);
+    if (code == 0)
+        *out = plugin->ops;
+    return code;
+}
+
 const struct engine_entry engines[] = {
-    {NULL, "this build has no CUDA engine", "native-cuda", "cuda"},
-    {&engine_cpu, NULL, "native-cpu", "cpu"},
-    {&engine_fake, NULL, "fake", "fake"},
+    {"native-cuda", "cuda", NULL, cuda_driver_load, false},
+    {"native-cpu", "cpu", &engine_cpu, NULL, false},
+    {"fake", "fake", &engine_fake, NULL, true},
+    {"emulated-cuda", "emu", NULL, load_emulated, true},
 };
 const size_t engine_count = sizeof engines / sizeof engines[0];
 
-/* Why an entry cannot run here: 0 when it can. */
-static int entry_probe(const struct engine_entry *entry, int device_index, struct error *reason)
+int engine_entry_probe(const struct engine_entry *entry, int device_index,
+                       const struct engine_ops **out, struct error *reason)
 {
-    if (entry->missing_reason != NULL)
-        return error_set(reason, ERROR_INPUT, "%s", entry->missing_reason);
-    return entry->ops->probe(device_index, reason);
-}
-
-static bool entry_is_hidden(const struct engine_entry *entry)
-{
-    return entry->ops != NULL && entry->ops->hidden;
+    *out = NULL;
+    const struct engine_ops *ops = entry->ops;
+    int code = ops == NULL ? entry->load(&ops, device_index, reason) : 0;
+    if (code == 0)
+        code = ops->probe(device_index, reason);
+    if (code == 0)
+        *out = ops;
+    return code;
 }
 
 /* The first entry that can run, in the table's order (accelerators before the CPU); *reason
@@ -34,13 +48,11 @@ static bool entry_is_hidden(const struct engine_entry *entry)
 static int choose_auto(const struct engine_ops **out, struct error *reason, struct error *error)
 {
     for (size_t i = 0; i < engine_count; i++) {
-        if (entry_is_hidden(&engines[i]))
+        if (engines[i].hidden)
             continue;
         struct error found = {0};
-        if (entry_probe(&engines[i], 0, &found) == 0) {
-            *out = engines[i].ops;
+        if (engine_entry_probe(&engines[i], 0, out, &found) == 0)
             return 0;
-        }
         if (reason != NULL && reason->text[0] == '\0') {
             *reason = found;
             error_prefix(reason, "%s", engines[i].device);
@@ -97,11 +109,10 @@ int engine_choose(const struct engine_ops **out, int *device_index, const char *
         if (strlen(entry->device) != length || strncmp(entry->device, device, length) != 0)
             continue;
         struct error found = {0};
-        if (entry_probe(entry, index, &found) != 0)
+        if (engine_entry_probe(entry, index, out, &found) != 0)
             return error_set(error, ERROR_INPUT,
                              "device \"%s\" was asked for, but cannot be used: %s", device,
                              found.text);
-        *out = entry->ops;
         *device_index = index;
         return 0;
     }

@@ -112,15 +112,22 @@ struct engine_ops {
     int (*limit_run)(struct engine *engine, struct limit_probe *probe, struct error *error);
 };
 
-/* The table: every engine that exists, also one that is not built or cannot run here. */
+/* The table: every engine that exists, also one that is not there or cannot run here. */
 struct engine_entry {
-    const struct engine_ops *ops;
-    const char *missing_reason; /* why ops is NULL (not built); NULL otherwise */
     const char *name;
     const char *device;
+    const struct engine_ops *ops; /* NULL: opened at run time by load */
+    /* Finds the engine for that device, cheap things first; 0, or a code with the reason. Once
+     * opened it stays until the process ends. */
+    int (*load)(const struct engine_ops **out, int device_index, struct error *reason);
+    bool hidden; /* tests only: see engine_ops */
 };
 extern const struct engine_entry engines[];
 extern const size_t engine_count;
+
+/* Can this entry run on that device? 0 and its ops, or a code with the reason. */
+int engine_entry_probe(const struct engine_entry *entry, int device_index,
+                       const struct engine_ops **out, struct error *reason);
 
 /* The entry that serves `device` ("cpu", "cuda", "cuda:N", "auto"; with hidden engines by their
  * device name, e.g. "fake"). *device_index is N. *reason tells, for "auto" that fell back to the
