@@ -121,24 +121,49 @@ static uint64_t weigh(const float *logits, int64_t count, float max, float scale
     return total;
 }
 
+/* Pairs of words are added as they are, modulo 2^64, and their upper halves once more: what the
+ * upper halves gave to the first sum is taken off in the end. */
 static void sum_above(const uint32_t *weights, int64_t count, const uint32_t *cuts, uint64_t *sums)
 {
-    __m256i sum[SAMPLE_CUTS];
-    for (int k = 0; k < SAMPLE_CUTS; k++)
-        sum[k] = _mm256_setzero_si256();
+    const __m256i sign = _mm256_set1_epi32(INT32_MIN);
+    __m256i below[SAMPLE_CUTS], pairs[SAMPLE_CUTS], upper[SAMPLE_CUTS];
+    for (int k = 0; k < SAMPLE_CUTS; k++) {
+        /* A cut is at least 1. With the top bit turned, unsigned words compare as signed ones. */
+        below[k] = _mm256_xor_si256(_mm256_set1_epi32((int)(cuts[k] - 1)), sign);
+        pairs[k] = upper[k] = _mm256_setzero_si256();
+    }
     int64_t i = 0;
     for (; i + 8 <= count; i += 8) {
         __m256i weight = _mm256_loadu_si256((const __m256i *)(weights + i));
+        __m256i ordered = _mm256_xor_si256(weight, sign);
         for (int k = 0; k < SAMPLE_CUTS; k++) {
-            __m256i above = at_least(weight, _mm256_set1_epi32((int)cuts[k]));
-            sum[k] = add_words(sum[k], _mm256_and_si256(weight, above));
+            __m256i kept = _mm256_and_si256(weight, _mm256_cmpgt_epi32(ordered, below[k]));
+            pairs[k] = _mm256_add_epi64(pairs[k], kept);
+            upper[k] = _mm256_add_epi64(upper[k], _mm256_srli_epi64(kept, 32));
         }
     }
     for (int k = 0; k < SAMPLE_CUTS; k++) {
-        sums[k] = reduce_add(sum[k]);
+        uint64_t high = reduce_add(upper[k]);
+        sums[k] = reduce_add(pairs[k]) - (high << 32) + high;
         for (int64_t j = i; j < count; j++)
             sums[k] += weights[j] >= cuts[k] ? weights[j] : 0;
     }
+}
+
+/* Where the lanes of a half go so that those of the mask come first; the others may be anything. */
+static const int32_t gathered_lanes[16][4] = {
+    {0, 0, 0, 0}, {0, 0, 0, 0}, {1, 0, 0, 0}, {0, 1, 0, 0}, {2, 0, 0, 0}, {0, 2, 0, 0},
+    {1, 2, 0, 0}, {0, 1, 2, 0}, {3, 0, 0, 0}, {0, 3, 0, 0}, {1, 3, 0, 0}, {0, 1, 3, 0},
+    {2, 3, 0, 0}, {0, 2, 3, 0}, {1, 2, 3, 0}, {0, 1, 2, 3},
+};
+
+/* Writes the lanes of the mask and something past them; returns how many they are. */
+static inline int64_t write_lanes(uint32_t *to, __m128i words, unsigned mask)
+{
+    __m128i order = _mm_loadu_si128((const __m128i *)gathered_lanes[mask]);
+    __m128 gathered = _mm_permutevar_ps(_mm_castsi128_ps(words), order);
+    _mm_storeu_si128((__m128i *)to, _mm_castps_si128(gathered));
+    return __builtin_popcount(mask);
 }
 
 static struct sample_list narrow(const uint32_t *from, int64_t count, uint32_t low, uint32_t high,
@@ -146,28 +171,20 @@ static struct sample_list narrow(const uint32_t *from, int64_t count, uint32_t l
 {
     const __m256i lower = _mm256_set1_epi32((int)low), upper = _mm256_set1_epi32((int)high);
     const __m256i ones = _mm256_set1_epi32(-1);
-    /* The highest is found as the lowest complement. */
-    __m256i least = ones, least_inverse = ones;
+    __m256i least = ones, largest = _mm256_setzero_si256();
     struct sample_list list = {0, 0, 0};
     int64_t i = 0;
     for (; i + 8 <= count; i += 8) {
         __m256i weight = _mm256_loadu_si256((const __m256i *)(from + i));
         __m256i inside = _mm256_and_si256(at_least(weight, lower), at_least(upper, weight));
         unsigned lanes = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(inside));
-        __m256i outside = _mm256_xor_si256(inside, ones);
-        least = _mm256_min_epu32(least, _mm256_or_si256(weight, outside));
-        weight = _mm256_or_si256(_mm256_xor_si256(weight, ones), outside);
-        least_inverse = _mm256_min_epu32(least_inverse, weight);
-        if (lanes == 0)
-            continue;
-        /* Each is written, and counted if it is inside: no branch to guess. */
-        for (int k = 0; k < 8; k++) {
-            to[list.count] = from[i + k];
-            list.count += lanes >> k & 1;
-        }
+        least = _mm256_min_epu32(least, _mm256_or_si256(weight, _mm256_xor_si256(inside, ones)));
+        largest = _mm256_max_epu32(largest, _mm256_and_si256(weight, inside));
+        list.count += write_lanes(to + list.count, _mm256_castsi256_si128(weight), lanes & 15);
+        list.count += write_lanes(to + list.count, _mm256_extracti128_si256(weight, 1), lanes >> 4);
     }
     list.lowest = reduce_min(least);
-    list.highest = ~reduce_min(least_inverse);
+    list.highest = ~reduce_min(_mm256_xor_si256(largest, ones));
     for (; i < count; i++) {
         if (from[i] < low || from[i] > high)
             continue;
