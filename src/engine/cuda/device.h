@@ -142,7 +142,7 @@ __device__ inline uint32_t atomic_add_relaxed(uint32_t *target, uint32_t value);
 __device__ inline uint64_t atomic_max_relaxed(uint64_t *target, uint64_t value);
 /* The order of float additions, and so the last bits of the sum, is not defined. */
 __device__ inline float atomic_add_relaxed(float *target, float value);
-__device__ inline uint32_t load_acquire(const uint32_t *source);
+__device__ inline uint32_t load_acquire(const uint32_t *source, call_site site = call_site::here());
 __device__ inline void store_release(uint32_t *target, uint32_t value);
 
 /* The same on shared memory, relaxed: for counts within a block (a barrier orders them). */

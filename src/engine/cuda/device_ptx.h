@@ -180,7 +180,7 @@ __device__ inline float atomic_add_relaxed(float *target, float value)
     return atomicAdd(target, value);
 }
 
-__device__ inline uint32_t load_acquire(const uint32_t *source)
+__device__ inline uint32_t load_acquire(const uint32_t *source, call_site)
 {
     uint32_t value;
     asm volatile("ld.acquire.gpu.global.u32 %0, [%1];"
