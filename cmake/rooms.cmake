@@ -23,7 +23,9 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(avx512_bf16_flags ${avx512_vnni_flags} -mavx512bf16)
   foreach(set avx2 avx512 avx512_vnni avx512_bf16)
     file(GLOB sources CONFIGURE_DEPENDS src/kernels/*_${set}.c)
-    set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "${${set}_flags}")
+    string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
+string(STRIP "${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_${build_type}}" build_flags)
+set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "${${set}_flags}")
   endforeach()
 endif()
 
@@ -68,6 +70,8 @@ target_sources(tokenmark_cli PRIVATE ${commit_source})
 add_dependencies(tokenmark_cli tokenmark_commit)
 set_source_files_properties(src/cli/version.c PROPERTIES
   COMPILE_DEFINITIONS "TOKENMARK_VERSION=\"${PROJECT_VERSION}\"")
+set_source_files_properties(src/cli/surroundings.c PROPERTIES
+  COMPILE_DEFINITIONS "TOKENMARK_BUILD_TYPE=\"${CMAKE_BUILD_TYPE}\";TOKENMARK_BUILD_FLAGS=\"${build_flags}\"")
 
 add_executable(tokenmark src/main.c)
 target_link_libraries(tokenmark PRIVATE tokenmark_cli)

@@ -2,8 +2,10 @@
  * several (supervisor.h). */
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "bench/grid.h"
@@ -14,6 +16,7 @@
 #include "cli/cli.h"
 #include "cli/command.h"
 #include "cli/facts.h"
+#include "cli/peak.h"
 #include "cli/progress.h"
 #include "cli/resume.h"
 #include "cli/setup.h"
@@ -30,6 +33,7 @@ struct bench {
     struct results results;
     struct results now; /* with --resume: the conditions that the file's are compared with */
     struct results_file file;
+    double peak_flops_per_s;
 };
 
 static void on_event(void *context, const struct runner_event *event)
@@ -42,6 +46,22 @@ static bool on_stop(void *context)
 {
     (void)context;
     return stop_was_asked();
+}
+
+/* Limits need the bytes of the compute types. */
+static struct watch_options watch_options(struct bench *bench)
+{
+    struct watch_options watch = {
+        .read_counters = watch_read_counters,
+        .cpu_count = (int)sysconf(_SC_NPROCESSORS_ONLN),
+        .types = {model_cost_type_bytes(setup_fact(&bench->setup, "dtype")),
+                  model_cost_type_bytes(setup_fact(&bench->setup, "kv_dtype"))},
+        .peak_flops_per_s = bench->peak_flops_per_s,
+        .bandwidth_s = 0.3,
+    };
+    if (isfinite(watch.types.weight) && isfinite(watch.types.kv))
+        watch.architecture = model_architecture(bench->setup.model);
+    return watch;
 }
 
 static struct runner_options runner_options(struct bench *bench)
@@ -57,6 +77,7 @@ static struct runner_options runner_options(struct bench *bench)
         .dtype = setup_fact(&bench->setup, "dtype"),
         .seed = bench->settings.flags.setup.seed,
         .clock = clock_monotonic(),
+        .watch = watch_options(bench),
         .event = on_event,
         .stop = on_stop,
         .context = bench,
@@ -113,6 +134,7 @@ static void print_outcome(const struct bench *bench)
 
 static int measure(struct bench *bench)
 {
+    bench->peak_flops_per_s = peak_find(&bench->setup, bench->results.system);
     struct runner_options options = runner_options(bench);
     struct error error = {0};
     progress_begin_grid(&bench->progress, &bench->results,

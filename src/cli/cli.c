@@ -21,6 +21,8 @@ const struct command *const commands[] = {
     &command_config,
     &command_analyze,
     &command_generate,
+    &command_limits,
+    &command_doctor,
 };
 const size_t command_count = sizeof commands / sizeof commands[0];
 

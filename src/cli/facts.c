@@ -7,6 +7,7 @@
 
 #include "base/system.h"
 #include "cli/option_json.h"
+#include "cli/surroundings.h"
 #include "cli/version.h"
 
 /* Variables that change what is measured; names that begin so. */
@@ -55,7 +56,8 @@ int facts_fill_system(struct results *results, struct error *error)
     results->system = system;
     json_t *libraries = json_pack("{s:s}", "jansson", jansson_version_str());
     if (json_object_set_new(system, "libraries", libraries) != 0 ||
-        json_object_set_new(system, "environment", environment_facts()) != 0)
+        json_object_set_new(system, "environment", environment_facts()) != 0 ||
+        !surroundings_complete(system))
         return error_set(error, ERROR_MEMORY, "no memory for the facts of the machine");
     return 0;
 }

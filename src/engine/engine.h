@@ -88,6 +88,7 @@ struct engine_ops {
 
     /* Can it run here? 0, or a code with the reason. */
     int (*probe)(int device_index, struct error *reason);
+    /* `model` NULL: an engine for limit_run and facts alone. */
     int (*open)(struct engine **out, const struct model *model,
                 const struct engine_options *options, struct error *error);
     void (*close)(struct engine *engine);

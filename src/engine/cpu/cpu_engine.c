@@ -127,7 +127,7 @@ static int engine_open(struct engine **out, const struct model *model,
     struct engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for an engine");
-    engine->architecture = model_architecture(model);
+    engine->architecture = model != NULL ? model_architecture(model) : NULL;
     engine->clock = options->clock;
     int threads = options->threads > 0 ? options->threads : thread_pool_default_threads();
     int code = choose_dtypes(engine, options, error);
@@ -135,9 +135,9 @@ static int engine_open(struct engine **out, const struct model *model,
         code = choose_kernels(&engine->kernels, options->isa, error);
     if (code == 0)
         code = thread_pool_create(&engine->pool, threads, options->pin, error);
-    if (code == 0)
+    if (code == 0 && model != NULL)
         code = fill_slopes(engine, error);
-    if (code == 0)
+    if (code == 0 && model != NULL)
         code = engine_weights_load(engine, model, options, error);
     if (code != 0) {
         engine_close(engine);

@@ -1,0 +1,18 @@
+/* The peak multiply-add rate of this machine for an engine: a property of the machine, measured
+ * once and kept in a file ($XDG_CACHE_HOME or ~/.cache, tokenmark/peaks.json). */
+#ifndef TOKENMARK_CLI_PEAK_H
+#define TOKENMARK_CLI_PEAK_H
+
+#include <jansson.h>
+
+#include "bench/limits.h"
+#include "cli/setup.h"
+
+/* Measures the peak of the open engine for about 0.3 s and keeps it; `system` names the CPU. */
+int peak_measure(struct limit_reading *reading, const struct setup *setup, const json_t *system,
+                 struct error *error);
+
+/* The kept peak, else a measured one, in operations per second; 0 where it cannot be known. */
+double peak_find(const struct setup *setup, const json_t *system);
+
+#endif
