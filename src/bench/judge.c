@@ -11,7 +11,8 @@
 static const double visible = 0.05;
 static const double trend_minimum = 0.02;
 static const double trend_confidence = 0.99;
-/* An involuntary switch costs at least about a scheduler's slice of a busy machine. */
+/* An involuntary switch costs about a scheduler's slice, and never more than others used: threads
+ * that spin and yield are switched often by kernel threads that need next to nothing. */
 static const double switch_cost_s = 1e-3;
 static const double lost_share = 0.02;  /* of the runs' time */
 static const double other_share = 0.10; /* of all CPUs */
@@ -184,12 +185,23 @@ static struct run_conditions sum_conditions(const struct series *series, double 
     return sum;
 }
 
+static bool load_known(const struct series *series)
+{
+    for (size_t i = 0; i < series->count; i++) {
+        if (isnan(series->runs[i]->conditions.other_cpu_s))
+            return false;
+    }
+    return true;
+}
+
 static void judge_conditions(struct verdict *verdict, const struct series *series, int cpu_count)
 {
     double time_s;
     struct run_conditions sum = sum_conditions(series, &time_s);
-    if (sum.involuntary_switches > 1.0 &&
-        sum.involuntary_switches * switch_cost_s > lost_share * time_s)
+    double lost_s = sum.involuntary_switches * switch_cost_s;
+    if (load_known(series))
+        lost_s = fmin(lost_s, sum.other_cpu_s);
+    if (sum.involuntary_switches > 1.0 && lost_s > lost_share * time_s)
         verdict_add(verdict, VERDICT_PREEMPTED, "%.0f involuntary context switches in %.3g s",
                     sum.involuntary_switches, time_s);
     if (sum.steal_s > tick_noise_s && sum.steal_s > lost_share * time_s)

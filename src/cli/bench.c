@@ -23,6 +23,7 @@
 #include "cli/stop.h"
 #include "cli/supervisor.h"
 #include "cli/terminal.h"
+#include "cli/verdict_table.h"
 #include "results/results_file.h"
 
 struct bench {
@@ -121,6 +122,7 @@ static void print_outcome(const struct bench *bench)
     (void)printf("\n");
     cell_table_print_results(stdout, &bench->results);
     cell_table_print_stops(stdout, &bench->results);
+    verdict_table_print_reasons(stdout, &bench->results);
     cell_table_print_reasons(stdout, &bench->results, CELL_PARTIAL, "\npartial");
     cell_table_print_reasons(stdout, &bench->results, CELL_SKIPPED, "\nskipped");
     cell_table_print_reasons(stdout, &bench->results, CELL_FAILED, "\nfailed");

@@ -7,6 +7,7 @@
 #include "cli/cell_table.h"
 #include "cli/estimate.h"
 #include "cli/readable.h"
+#include "cli/surroundings.h"
 #include "cli/terminal.h"
 #include "cli/version.h"
 
@@ -93,6 +94,20 @@ static void print_grid(const struct bench_plan *plan)
     (void)printf(", seed %llu\n", (unsigned long long)plan->flags->seed);
 }
 
+/* The names of what disturbs, where anything does. */
+static void print_surroundings(const struct bench_plan *plan)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < SURROUNDINGS_CHECKS; i++) {
+        char text[SURROUNDINGS_TEXT_MAX];
+        const struct surroundings_check *check = &surroundings_checks[i];
+        if (check->warns && check->applies(plan->results->system, text, sizeof text))
+            (void)printf("%s%s", found++ > 0 ? ", " : "disturbed by ", check->name);
+    }
+    if (found > 0)
+        (void)printf("; 'tokenmark doctor' tells more\n");
+}
+
 void bench_print_header(const struct bench_plan *plan)
 {
     (void)printf("tokenmark %s\n", version_number());
@@ -100,6 +115,7 @@ void bench_print_header(const struct bench_plan *plan)
     print_device(plan);
     print_engine(plan);
     print_grid(plan);
+    print_surroundings(plan);
     double seconds = estimate_grid_s(plan->setup, plan->config, plan->results);
     if (seconds > 0) {
         char duration[READABLE_MAX];

@@ -8,6 +8,7 @@
 
 #include "cli/readable.h"
 #include "cli/terminal.h"
+#include "cli/verdict_table.h"
 
 /* KEY_WIDTH: the digits of the largest batch size and length that a configuration may hold. */
 enum { COLUMNS_MAX = 12, GROUPS_MAX = 64, CELLS_SHOWN = 6, GAP = 2, KEY_WIDTH = 7 };
@@ -123,6 +124,9 @@ void cell_table_print_results(FILE *stream, const struct results *results)
         {"CPU MB", metric_text, &host},
         {"GPU MB", metric_text, &device},
         {"GPU reserved MB", metric_text, &reserved},
+        {"MBU", verdict_table_mbu, NULL},
+        {"MFU", verdict_table_mfu, NULL},
+        {"verdict", verdict_table_level, NULL},
     };
     cell_table_print(stream, results, CELL_MEASURED, columns, sizeof columns / sizeof columns[0]);
 }

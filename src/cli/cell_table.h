@@ -23,7 +23,7 @@ struct cell_column {
 void cell_table_print(FILE *stream, const struct results *results, enum cell_status complete,
                       const struct cell_column *columns, size_t column_count);
 
-/* The final table: TTFT, time per token, throughput, latency, memory. */
+/* The final table: TTFT, time per token, throughput, latency, memory, verdict. */
 void cell_table_print_results(FILE *stream, const struct results *results);
 
 /* Under "title (n cells)": every different reason once, numbers aside, with the cells that have

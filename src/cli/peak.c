@@ -2,14 +2,13 @@
  * peak is measured again next time. */
 #include "cli/peak.h"
 
-#include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/json.h"
 
-static const double budget_s = 0.3;
 enum { FILE_LIMIT = 1 << 20 };
 
 /* The folder of the file; NULL where the environment names none. The caller frees. */
@@ -87,16 +86,28 @@ static double look_up(const char *key)
     return peak > 0.0 ? peak : 0.0;
 }
 
+/* Time for one reading: the first, and those that look whether the kept one is still the highest.
+ */
+static const double first_s = 0.3, again_s = 0.1;
+
+static int measure(struct limit_reading *reading, const struct setup *setup, const char *key,
+                   double kept, struct error *error)
+{
+    struct limit_probe probe = {.kind = LIMIT_MULTIPLY_ADD, .dtype = setup_fact(setup, "dtype")};
+    int code = limit_measure(reading, setup->ops, setup->engine, clock_monotonic(), &probe,
+                             kept > 0.0 ? again_s : first_s, error);
+    limit_release(setup->ops, setup->engine);
+    if (code == 0 && key != NULL && reading->best > kept)
+        store(key, reading->best);
+    return code;
+}
+
 int peak_measure(struct limit_reading *reading, const struct setup *setup, const json_t *system,
                  struct error *error)
 {
-    struct limit_probe probe = {.kind = LIMIT_MULTIPLY_ADD, .dtype = setup_fact(setup, "dtype")};
     struct text key = {0};
-    int code = limit_measure(reading, setup->ops, setup->engine, clock_monotonic(), &probe,
-                             budget_s, error);
-    limit_release(setup->ops, setup->engine);
-    if (code == 0 && peak_key(&key, setup, system))
-        store(text_string(&key), reading->best);
+    bool keeps = peak_key(&key, setup, system);
+    int code = measure(reading, setup, keeps ? text_string(&key) : NULL, 0.0, error);
     text_free(&key);
     return code;
 }
@@ -104,11 +115,12 @@ int peak_measure(struct limit_reading *reading, const struct setup *setup, const
 double peak_find(const struct setup *setup, const json_t *system)
 {
     struct text key = {0};
-    double peak = peak_key(&key, setup, system) ? look_up(text_string(&key)) : 0.0;
-    text_free(&key);
+    bool keeps = peak_key(&key, setup, system);
+    double peak = keeps ? look_up(text_string(&key)) : 0.0;
     struct limit_reading reading;
     struct error ignored = {0};
-    if (peak == 0.0 && peak_measure(&reading, setup, system, &ignored) == 0)
-        peak = reading.best;
+    if (measure(&reading, setup, keeps ? text_string(&key) : NULL, peak, &ignored) == 0)
+        peak = fmax(peak, reading.best);
+    text_free(&key);
     return peak;
 }

@@ -8,11 +8,13 @@
 #include "bench/limits.h"
 #include "cli/setup.h"
 
-/* Measures the peak of the open engine for about 0.3 s and keeps it; `system` names the CPU. */
+/* Measures the open engine for about 0.3 s and keeps the fastest pass in place of what was kept;
+ * `system` names the CPU. */
 int peak_measure(struct limit_reading *reading, const struct setup *setup, const json_t *system,
                  struct error *error);
 
-/* The kept peak, else a measured one, in operations per second; 0 where it cannot be known. */
+/* The kept peak, or that of a short reading if that is higher, in operations per second; 0 where it
+ * cannot be known. */
 double peak_find(const struct setup *setup, const json_t *system);
 
 #endif

@@ -32,11 +32,12 @@ static inline int program_setup(void **state)
         return -1;
     static const char *const cleared[] = {
         "NO_COLOR",    "TERM",           "HF_HUB_CACHE",    "HF_TOKEN",
-        "HF_ENDPOINT", "XDG_CACHE_HOME", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"};
+        "HF_ENDPOINT", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"};
     for (size_t i = 0; i < sizeof cleared / sizeof cleared[0]; i++)
         unsetenv(cleared[i]);
     setenv("HF_HUB_OFFLINE", "1", 1);
     setenv("HF_HOME", program_folder, 1);
+    setenv("XDG_CACHE_HOME", program_folder, 1);
     setenv("LC_ALL", "C.UTF-8", 1);
     return setenv("T", TEST_PROGRAM, 1);
 }

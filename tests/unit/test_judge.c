@@ -131,7 +131,9 @@ static void what_counters_show_is_named(void **state)
         struct counters during;
         const char *says;
     } cases[] = {
-        {VERDICT_PREEMPTED, {.involuntary_switches = 100}, "800 involuntary context switches"},
+        {VERDICT_PREEMPTED,
+         {.involuntary_switches = 100, .busy_cpu_s = 0.1},
+         "800 involuntary context switches"},
         {VERDICT_STEAL, {.steal_s = 0.25}, "2.00 s"},
         {VERDICT_OTHER_LOAD, {.busy_cpu_s = 2.0}, "of 4 CPUs"},
         {VERDICT_THROTTLED, {.throttle_events = 1}, "8 throttling"},
@@ -153,8 +155,8 @@ static void a_little_of_everything_is_no_reason(void **state)
 {
     (void)state;
     open_one_cell(RUNS);
-    counters.during = (struct counters){.involuntary_switches = 5,
-                                        .busy_cpu_s = 0.2,
+    counters.during = (struct counters){.involuntary_switches = 500,
+                                        .busy_cpu_s = 0.02,
                                         .steal_s = 0.005,
                                         .swapped_pages = 10,
                                         .cpu_mhz = 5};
