@@ -81,6 +81,18 @@ struct limit_probe {
     double work; /* out: bytes read, or floating-point operations (2 per mul-add) */
 };
 
+/* Where the time of a pass goes. */
+enum engine_component {
+    ENGINE_EMBEDDING,             /* of tokens and positions */
+    ENGINE_ATTENTION_PROJECTIONS, /* to queries, keys and values, and back */
+    ENGINE_ATTENTION,             /* over the cache, which it also fills */
+    ENGINE_MLP,                   /* experts and their router too */
+    ENGINE_NORMS,
+    ENGINE_HEAD, /* logits */
+    ENGINE_SAMPLING,
+    ENGINE_COMPONENT_COUNT,
+};
+
 struct engine_ops {
     const char *name;   /* "native-cpu" */
     const char *device; /* "cpu" or "cuda": what --device asks for */
@@ -111,6 +123,10 @@ struct engine_ops {
     int (*memory_usage)(const struct session *session, struct memory_usage *usage,
                         struct error *error);
     int (*limit_run)(struct engine *engine, struct limit_probe *probe, struct error *error);
+    /* Optional, NULL where the engine cannot tell: until the next call, prefill and decode add the
+     * seconds of each component to seconds [ENGINE_COMPONENT_COUNT]; NULL ends it. What that costs
+     * falls into the passes, so a timed one never runs with it. */
+    void (*time_components)(struct session *session, double *seconds);
 };
 
 /* The table: every engine that exists, also one that is not there or cannot run here. */

@@ -215,4 +215,5 @@ const struct engine_ops engine_cpu = {
     .decode = session_decode,
     .memory_usage = memory_usage,
     .limit_run = engine_limit_run,
+    .time_components = session_time_components,
 };

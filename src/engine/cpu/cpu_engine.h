@@ -94,11 +94,30 @@ struct session {
     int64_t rope_length;        /* prompt length that the tables were made for */
     int64_t length;             /* positions in the cache */
     int64_t step;               /* next to be generated */
+    double *component_s;        /* of session_time_components; NULL: nobody asks */
+    double mark_s;              /* when the last component ended */
 };
 
 static inline void *session_at(const struct session *session, size_t offset)
 {
     return session->workspace + offset;
+}
+
+/* What follows belongs to the component that is marked next. */
+static inline void session_mark_start(struct session *session)
+{
+    if (session->component_s != NULL)
+        session->mark_s = clock_now_s(session->engine->clock);
+}
+
+/* All time since the last mark was this component's. */
+static inline void session_mark(struct session *session, enum engine_component component)
+{
+    if (session->component_s == NULL)
+        return;
+    double now_s = clock_now_s(session->engine->clock);
+    session->component_s[component] += now_s - session->mark_s;
+    session->mark_s = now_s;
 }
 
 /* Tokens that go through the layers together: `positions` from first_position on of each of
@@ -131,6 +150,7 @@ int session_prefill(struct session *session, const int32_t *ids, int64_t length,
                     const struct token_sink *sink, struct error *error);
 int session_decode(struct session *session, int64_t steps, const struct token_sink *sink,
                    struct error *error);
+void session_time_components(struct session *session, double *seconds);
 
 /* cpu_forward.c: embeds the pass's tokens (ids [row_count, positions], rows id_stride apart),
  * runs all layers, leaves the last position of each row in plan.last when the pass is final.

@@ -87,11 +87,13 @@ static void norm_part(void *context, int64_t first, int64_t count, int thread)
         kernels->add_scaled(task->residual + first * width, y, task->scale, count * width);
 }
 
-static void run_norm(struct engine *engine, const struct cpu_norm *norm, const float *x, float *y,
+static void run_norm(struct session *session, const struct cpu_norm *norm, const float *x, float *y,
                      int64_t rows, float *residual, float scale)
 {
+    struct engine *engine = session->engine;
     struct norm_task task = {engine, x, y, norm, residual, scale};
     engine_run_rows(engine, norm_part, &task, rows, engine->architecture->hidden_size);
+    session_mark(session, ENGINE_NORMS);
 }
 
 struct embed_task {
@@ -127,26 +129,28 @@ static void embed(const struct cpu_pass *pass, const int32_t *ids, int64_t id_st
     struct engine *engine = pass->session->engine;
     struct embed_task task = {pass, ids, id_stride};
     engine_run_rows(engine, embed_part, &task, pass->rows, 4 * engine->architecture->hidden_size);
+    session_mark(pass->session, ENGINE_EMBEDDING);
     float *x = hidden_rows(pass);
     if (engine->architecture->embedding_norm)
-        run_norm(engine, &engine->embedding_norm, x, x, pass->rows, NULL, 1);
+        run_norm(pass->session, &engine->embedding_norm, x, x, pass->rows, NULL, 1);
 }
 
 /* The input of attention or MLP: normed, or x itself where the family norms only outputs. */
 static const float *norm_input(const struct cpu_pass *pass, const struct cpu_norm *norm)
 {
-    struct engine *engine = pass->session->engine;
+    struct session *session = pass->session;
     float *x = hidden_rows(pass);
-    if (!engine->architecture->norm_before)
+    if (!session->engine->architecture->norm_before)
         return x;
-    float *normed = session_at(pass->session, pass->session->plan.normed);
-    run_norm(engine, norm, x, normed, pass->rows, NULL, 1);
+    float *normed = session_at(session, session->plan.normed);
+    run_norm(session, norm, x, normed, pass->rows, NULL, 1);
     return normed;
 }
 
 /* x += scale * (norm of) projection(input). */
-static void project_back(const struct cpu_pass *pass, const struct cpu_projection *projection,
-                         const float *input, int64_t input_stride, const struct cpu_norm *after)
+static void project_back(const struct cpu_pass *pass, enum engine_component component,
+                         const struct cpu_projection *projection, const float *input,
+                         int64_t input_stride, const struct cpu_norm *after)
 {
     struct session *session = pass->session;
     const struct architecture *a = session->engine->architecture;
@@ -155,12 +159,14 @@ static void project_back(const struct cpu_pass *pass, const struct cpu_projectio
     if (!a->norm_after) {
         struct linear_output output = {x, a->hidden_size, KERNEL_IDENTITY, scale, x};
         session_linear(session, projection, input, input_stride, pass->rows, &output);
+        session_mark(session, component);
         return;
     }
     float *branch = session_at(session, session->plan.branch);
     struct linear_output output = {branch, a->hidden_size, KERNEL_IDENTITY, 1, NULL};
     session_linear(session, projection, input, input_stride, pass->rows, &output);
-    run_norm(session->engine, after, branch, branch, pass->rows, x, scale);
+    session_mark(session, component);
+    run_norm(session, after, branch, branch, pass->rows, x, scale);
 }
 
 struct gate_task {
@@ -203,19 +209,21 @@ static void run_mlp(struct cpu_pass *pass, const struct cpu_layer *layer, const 
     const struct architecture *a = session->engine->architecture;
     if (layer->experts == NULL) {
         int64_t stride = session_inner(session, &layer->gate_up, input, pass->rows);
-        project_back(pass, &layer->down, session_at(session, session->plan.inner), stride,
-                     &layer->mlp_after_norm);
+        project_back(pass, ENGINE_MLP, &layer->down, session_at(session, session->plan.inner),
+                     stride, &layer->mlp_after_norm);
         return;
     }
     float *x = hidden_rows(pass);
     if (!a->norm_after) {
         pass_experts(pass, layer, input, x, (float)a->residual_scale);
+        session_mark(session, ENGINE_MLP);
         return;
     }
     float *branch = session_at(session, session->plan.branch);
     memset(branch, 0, (size_t)(pass->rows * a->hidden_size) * sizeof(float));
     pass_experts(pass, layer, input, branch, 1);
-    run_norm(session->engine, &layer->mlp_after_norm, branch, branch, pass->rows, x,
+    session_mark(session, ENGINE_MLP);
+    run_norm(session, &layer->mlp_after_norm, branch, branch, pass->rows, x,
              (float)a->residual_scale);
 }
 
@@ -253,12 +261,15 @@ static void run_layer(struct cpu_pass *pass, int64_t index)
     const float *input = norm_input(pass, &layer->attention_norm);
     struct linear_output output = {qkv, layer->qkv.matrix.outputs, KERNEL_IDENTITY, 1, NULL};
     session_linear(session, &layer->qkv, input, a->hidden_size, pass->rows, &output);
+    session_mark(session, ENGINE_ATTENTION_PROJECTIONS);
     pass_store(pass, index);
+    session_mark(session, ENGINE_ATTENTION);
     if (is_last && !pass->is_final)
         return;
     if (is_last && pass->positions > 1)
         keep_last_positions(pass);
     pass_attend(pass, index);
+    session_mark(session, ENGINE_ATTENTION);
 
     int64_t attended_width = a->head_count * a->head_dim;
     if (a->parallel_block) {
@@ -266,14 +277,15 @@ static void run_layer(struct cpu_pass *pass, int64_t index)
         if (!a->shared_norm)
             input = norm_input(pass, &layer->mlp_norm);
         int64_t stride = session_inner(session, &layer->gate_up, input, pass->rows);
-        project_back(pass, &layer->attention_output, attended, attended_width,
-                     &layer->attention_after_norm);
-        project_back(pass, &layer->down, session_at(session, session->plan.inner), stride,
-                     &layer->mlp_after_norm);
+        session_mark(session, ENGINE_MLP);
+        project_back(pass, ENGINE_ATTENTION_PROJECTIONS, &layer->attention_output, attended,
+                     attended_width, &layer->attention_after_norm);
+        project_back(pass, ENGINE_MLP, &layer->down, session_at(session, session->plan.inner),
+                     stride, &layer->mlp_after_norm);
         return;
     }
-    project_back(pass, &layer->attention_output, attended, attended_width,
-                 &layer->attention_after_norm);
+    project_back(pass, ENGINE_ATTENTION_PROJECTIONS, &layer->attention_output, attended,
+                 attended_width, &layer->attention_after_norm);
     run_mlp(pass, layer, norm_input(pass, &layer->mlp_norm));
 }
 
@@ -281,7 +293,7 @@ int pass_run(struct cpu_pass *pass, const int32_t *ids, int64_t id_stride,
              const struct token_sink *sink, struct error *error)
 {
     struct session *session = pass->session;
-    struct engine *engine = session->engine;
+    const struct engine *engine = session->engine;
     const struct architecture *a = engine->architecture;
     embed(pass, ids, id_stride);
     for (int64_t i = 0; i < a->layer_count; i++) {
@@ -294,7 +306,7 @@ int pass_run(struct cpu_pass *pass, const int32_t *ids, int64_t id_stride,
     float *last =
         (float *)session_at(session, session->plan.last) + pass->first_row * a->hidden_size;
     if (a->final_norm)
-        run_norm(engine, &engine->final_norm, hidden_rows(pass), last, pass->rows, NULL, 1);
+        run_norm(session, &engine->final_norm, hidden_rows(pass), last, pass->rows, NULL, 1);
     else
         memcpy(last, hidden_rows(pass), (size_t)(pass->rows * a->hidden_size) * sizeof(float));
     return 0;

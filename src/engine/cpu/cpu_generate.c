@@ -51,9 +51,11 @@ static int finish_step(struct session *session, const struct token_sink *sink, s
     struct linear_output output = {logits, a->vocabulary_size, KERNEL_IDENTITY, 1, NULL};
     session_linear(session, &engine->head, session_at(session, session->plan.last), a->hidden_size,
                    batch, &output);
+    session_mark(session, ENGINE_HEAD);
     struct sample_task task = {.session = session};
     engine_run_rows(engine, sample_rows, &task, batch, a->vocabulary_size);
     double now_s = clock_now_s(engine->clock);
+    session_mark(session, ENGINE_SAMPLING);
 
     if (atomic_load_explicit(&task.not_finite, memory_order_relaxed))
         return error_set(error, ERROR_FAILED,
@@ -83,6 +85,7 @@ int session_prefill(struct session *session, const int32_t *ids, int64_t length,
                          (long long)session->shape.input_length);
     session->length = 0;
     session->step = 0;
+    session_mark_start(session);
     session_rope_fill(session, length);
     int64_t parts = (length + limit - 1) / limit;
     int64_t rows = parts > 1 ? 1 : limit / length;
@@ -124,6 +127,7 @@ int session_decode(struct session *session, int64_t steps, const struct token_si
             .rows = batch,
             .is_final = true,
         };
+        session_mark_start(session);
         int code = pass_run(&pass, session_at(session, session->plan.tokens), 1, sink, error);
         if (code != 0)
             return code;
@@ -133,4 +137,9 @@ int session_decode(struct session *session, int64_t steps, const struct token_si
             return code;
     }
     return 0;
+}
+
+void session_time_components(struct session *session, double *seconds)
+{
+    session->component_s = seconds;
 }

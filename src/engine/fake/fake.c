@@ -21,7 +21,8 @@ struct session {
     int64_t position;    /* positions in the cache */
     int64_t step;        /* of the next token */
     uint64_t prompt_hash;
-    int32_t *tokens; /* [batch_size] */
+    int32_t *tokens;     /* [batch_size] */
+    double *component_s; /* of fake_time_components; NULL: nobody asks */
 };
 
 static void log_word(const struct engine *engine, const char *word, int64_t first, int64_t second)
@@ -192,6 +193,22 @@ static void deliver(struct session *session, const struct token_sink *sink)
     session->step++;
 }
 
+/* Spends the time of a pass, one component after the other where they are asked for. */
+static void compute(struct session *session, double seconds)
+{
+    struct fake_script *script = session->engine->script;
+    seconds *= generation_factor(session);
+    if (session->component_s == NULL) {
+        fake_script_spend(script, seconds);
+        return;
+    }
+    for (int i = 0; i < ENGINE_COMPONENT_COUNT; i++) {
+        double part_s = seconds * script->component_parts[i];
+        fake_script_spend(script, part_s);
+        session->component_s[i] += part_s;
+    }
+}
+
 static int fake_prefill(struct session *session, const int32_t *ids, int64_t length,
                         const struct token_sink *sink, struct error *error)
 {
@@ -204,8 +221,7 @@ static int fake_prefill(struct session *session, const int32_t *ids, int64_t len
     for (int64_t i = 0; i < count; i++)
         session->prompt_hash = session->prompt_hash * 31 + (uint64_t)ids[i];
     log_word(engine, "prefill", length, -1);
-    fake_script_spend(engine->script,
-                      (double)count * engine->script->prefill_token_s * generation_factor(session));
+    compute(session, (double)count * engine->script->prefill_token_s);
     if (session_has_fault(session, FAKE_PREFILL_FAILS))
         return error_set(error, ERROR_FAILED, "%s",
                          engine->script->fault_text != NULL ? engine->script->fault_text
@@ -229,7 +245,7 @@ static int fake_decode(struct session *session, int64_t steps, const struct toke
             return error_set(error, ERROR_STOPPED, "stopped");
         double cost = script->step_s + (double)session->shape.batch_size * script->step_row_s +
                       (double)session->position * script->step_position_s;
-        fake_script_spend(engine->script, cost * generation_factor(session));
+        compute(session, cost);
         session->position++;
         if (session_has_fault(session, FAKE_DECODE_FAILS))
             return error_set(error, ERROR_FAILED, "scripted: decode fails");
@@ -270,6 +286,12 @@ static int fake_limit_run(struct engine *engine, struct limit_probe *probe, stru
     return 0;
 }
 
+static void fake_time_components(struct session *session, double *seconds)
+{
+    log_word(session->engine, seconds != NULL ? "components" : "whole", -1, -1);
+    session->component_s = seconds;
+}
+
 const struct engine_ops engine_fake = {
     .name = "fake",
     .device = "fake",
@@ -285,4 +307,5 @@ const struct engine_ops engine_fake = {
     .decode = fake_decode,
     .memory_usage = fake_memory_usage,
     .limit_run = fake_limit_run,
+    .time_components = fake_time_components,
 };

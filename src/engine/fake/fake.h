@@ -62,6 +62,8 @@ struct fake_script {
     int64_t device_reserved_bytes;
     double bandwidth; /* bytes per second, of limit_run */
     double flops;     /* operations per second, of limit_run */
+    /* Of prefill and step, where components are asked for; they add up to 1. */
+    double component_parts[ENGINE_COMPONENT_COUNT];
     struct text *log; /* what was asked, one word each; may be NULL */
     bool sleeps;      /* in real time, instead of moving now_s */
 };

@@ -19,6 +19,16 @@ void fake_script_init(struct fake_script *script)
         .device_reserved_bytes = -1,
         .bandwidth = 1e10,
         .flops = 1e11,
+        .component_parts =
+            {
+                [ENGINE_EMBEDDING] = 0.0625,
+                [ENGINE_ATTENTION_PROJECTIONS] = 0.25,
+                [ENGINE_ATTENTION] = 0.125,
+                [ENGINE_MLP] = 0.375,
+                [ENGINE_NORMS] = 0.03125,
+                [ENGINE_HEAD] = 0.125,
+                [ENGINE_SAMPLING] = 0.03125,
+            },
     };
 }
 
