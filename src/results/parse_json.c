@@ -256,6 +256,8 @@ static int read_cell(struct results *results, const json_t *object, struct json_
         code = read_bandwidth(&cell.limits, object, place, error);
     if (code == 0)
         code = verdict_read(&cell.verdict, object, place, error);
+    if (code == 0)
+        code = breakdown_read(&cell.breakdown, object, place, error);
     return code != 0 ? code : results_add_cell(results, &cell, error);
 }
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "results/breakdown.h"
 #include "results/verdict.h"
 
 enum {
@@ -131,6 +132,7 @@ struct cell_record {
     char output_check[RECORD_REASON_MAX]; /* "passed", or what is wrong with the tokens */
     struct verdict verdict;
     struct cell_limits limits;
+    struct breakdown breakdown;
     /* Whose cell it is, for a file that holds several series. All "" stands for every run of the
      * file: bench measures one model on one device. */
     char model_name[RECORD_NAME_MAX];

@@ -184,7 +184,8 @@ static json_t *cell_json(const struct results *results, const struct cell_record
                set(object, "spread", spread_json(results, cell)) &&
                set(object, "drift", drift_json(results, cell)) &&
                verdict_write(object, &cell->verdict) &&
-               set(object, "bandwidth_gb_per_s", bandwidth_json(&cell->limits));
+               set(object, "bandwidth_gb_per_s", bandwidth_json(&cell->limits)) &&
+               set(object, "breakdown", breakdown_json(&cell->breakdown));
     return kept(object, complete);
 }
 
