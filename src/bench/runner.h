@@ -22,8 +22,10 @@ enum runner_event_kind {
     RUNNER_WARM_UP,    /* about to warm up */
     RUNNER_RUN_BEGIN,  /* about to measure run `run_number` */
     RUNNER_RUN_END,
-    RUNNER_CELL_END,    /* of a visit: the cell is recorded, and saved if due */
-    RUNNER_SAVE_FAILED, /* `text` says why; the grid goes on and the next save tries again */
+    RUNNER_BREAKDOWN,        /* about to ask where the time goes, after the last run */
+    RUNNER_BREAKDOWN_FAILED, /* `text` says why; the cell goes without */
+    RUNNER_CELL_END,         /* of a visit: the cell is recorded, and saved if due */
+    RUNNER_SAVE_FAILED,      /* `text` says why; the grid goes on and the next save tries again */
 };
 
 /* What a progress display may know; events come only outside timed windows. */
@@ -37,7 +39,7 @@ struct runner_event {
     size_t visits;
     double fraction;    /* of the whole grid's estimated work done, 0 to 1 */
     double remaining_s; /* estimate; NaN while unknown */
-    const char *text;   /* at SAVE_FAILED; NULL otherwise */
+    const char *text;   /* of a failure; NULL otherwise */
 };
 
 struct runner_options {
@@ -50,6 +52,7 @@ struct runner_options {
     const char *device; /* the real one, for run records */
     const char *dtype;
     uint64_t seed;
+    bool breakdown;            /* where the engine can tell its components */
     const struct clock *clock; /* the one the engine was opened with */
     struct watch_options watch;
     void (*event)(void *context, const struct runner_event *event); /* may be NULL */

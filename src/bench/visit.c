@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bench/cell_memory.h"
+#include "bench/components.h"
 #include "bench/generation.h"
 #include "bench/measure.h"
 #include "bench/stop_rule.h"
@@ -129,6 +130,27 @@ static int warm_up_and_measure(struct visit_context *context, struct visit *visi
     }
 }
 
+/* Once a cell, when it has all its runs. What goes wrong here costs the cell nothing of what was
+ * measured. */
+static int break_down(struct visit_context *context, struct visit *visit,
+                      const struct generation *generation, struct error *error)
+{
+    const struct runner_options *options = context->options;
+    struct cell_record *cell = visited_cell(context, visit);
+    const char *enough = NULL;
+    if (!options->breakdown || options->ops->time_components == NULL)
+        return 0;
+    int code = stop_rule_ask_all(&enough, context->results, cell, options->schedule, error);
+    if (code != 0 || enough == NULL)
+        return code;
+    struct error problem = {0};
+    visit_send_event(context, RUNNER_BREAKDOWN, visit->cell_index, 0, NULL, NULL);
+    if (components_measure(cell, context->results, generation, &problem) != 0)
+        visit_send_event(context, RUNNER_BREAKDOWN_FAILED, visit->cell_index, 0, NULL,
+                         problem.text);
+    return 0;
+}
+
 static void begin_watching(const struct visit_context *context, struct visit *visit)
 {
     const struct runner_options *options = context->options;
@@ -174,6 +196,8 @@ static int open_and_measure(struct visit_context *context, struct visit *visit,
     code = options->ops->session_open(&generation.session, options->engine, shape, error);
     if (code == 0) {
         code = warm_up_and_measure(context, visit, &generation, error);
+        if (code == 0)
+            code = break_down(context, visit, &generation, error);
         options->ops->session_close(generation.session);
     }
     generation_close(&generation);

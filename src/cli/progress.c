@@ -119,6 +119,8 @@ static void draw_cell(struct progress *progress, const struct runner_event *even
     char activity[64] = "opening";
     if (event->kind == RUNNER_WARM_UP)
         (void)snprintf(activity, sizeof activity, "warming up");
+    else if (event->kind == RUNNER_BREAKDOWN)
+        (void)snprintf(activity, sizeof activity, "breakdown");
     else if (event->kind == RUNNER_RUN_BEGIN && progress->num_runs == 0)
         (void)snprintf(activity, sizeof activity, "run %lld", (long long)event->run_number);
     else if (event->kind == RUNNER_RUN_BEGIN)
@@ -139,6 +141,10 @@ void progress_event(struct progress *progress, const struct runner_event *event)
     if (event->kind == RUNNER_SAVE_FAILED) {
         progress_clear(progress);
         terminal_warn("%s", event->text);
+    } else if (event->kind == RUNNER_BREAKDOWN_FAILED) {
+        progress_clear(progress);
+        terminal_warn("%lld %s %lld has no breakdown: %s", (long long)event->cell->batch_size,
+                      terminal_times(), (long long)event->cell->input_length, event->text);
     } else if (event->kind == RUNNER_CELL_END) {
         progress_clear(progress);
         print_cell(progress, event);

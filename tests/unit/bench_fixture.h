@@ -35,8 +35,12 @@ struct fixture {
 static inline void fixture_event(void *context, const struct runner_event *event)
 {
     struct fixture *fixture = context;
-    static const char *const words[] = {"<cell", "<warm-up", "<run",
-                                        "run>",  "cell>",    "save-failed"};
+    static const char *const words[] = {
+        [RUNNER_CELL_BEGIN] = "<cell",     [RUNNER_WARM_UP] = "<warm-up",
+        [RUNNER_RUN_BEGIN] = "<run",       [RUNNER_RUN_END] = "run>",
+        [RUNNER_BREAKDOWN] = "<breakdown", [RUNNER_BREAKDOWN_FAILED] = "breakdown-failed",
+        [RUNNER_CELL_END] = "cell>",       [RUNNER_SAVE_FAILED] = "save-failed",
+    };
     if (fixture->watch != NULL)
         fixture->watch(fixture, event);
     if (fixture->events[RUNNER_CELL_BEGIN] == 0)
