@@ -77,6 +77,7 @@ static struct runner_options runner_options(struct bench *bench)
         .device = setup_device(&bench->setup),
         .dtype = setup_fact(&bench->setup, "dtype"),
         .seed = bench->settings.flags.setup.seed,
+        .breakdown = bench->settings.flags.breakdown,
         .clock = clock_monotonic(),
         .watch = watch_options(bench),
         .event = on_event,
@@ -108,6 +109,9 @@ static int prepare(struct bench *bench, struct error *error)
     if (code == 0 && resumed)
         code = resume_check_conditions(&bench->results, &bench->now, bench->settings.flags.force,
                                        bench->file.json_path, error);
+    if (code == 0 && bench->settings.flags.breakdown && bench->setup.ops->time_components == NULL)
+        terminal_warn("--breakdown: the engine %s cannot tell its components; the cells go without",
+                      bench->setup.ops->name);
     struct runner_options options = {0};
     if (code == 0) {
         options = runner_options(bench);

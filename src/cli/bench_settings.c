@@ -22,6 +22,16 @@ static const struct option source_options[] = {
      .help = "start from a configuration file; the flags below beat it"},
 };
 
+/* Recorded with the results beside the model's, the engine's and the schedule's. */
+enum { EXTRA_OPTIONS = 1 };
+static const struct option extra_options[EXTRA_OPTIONS] = {
+    {.name = "breakdown",
+     .kind = OPTION_SWITCH,
+     .offset = offsetof(struct bench_flags, breakdown),
+     .help = "also tell where the time goes (embedding, attention, MLP, ...), in a pass of its own "
+             "after a cell's last run"},
+};
+
 static const struct option output_options[] = {
     {.name = "output-file",
      .value = "PREFIX",
@@ -58,6 +68,7 @@ const struct option_group bench_groups[BENCH_GROUPS] = {
      .options = source_options,
      .option_count = sizeof source_options / sizeof source_options[0]},
     {.title = "What to measure", .keys = "*", .offset = offsetof(struct bench_flags, keys)},
+    {.title = "What to measure", .options = extra_options, .option_count = EXTRA_OPTIONS},
     {.title = "How often and how long",
      .options = schedule_options,
      .option_count = SCHEDULE_OPTIONS,
@@ -137,6 +148,8 @@ static int settle_resumed(struct bench_settings *settings, struct results *resul
     if (code == 0)
         code = option_json_continue(schedule_options, SCHEDULE_RECORDED_OPTIONS, &flags->schedule,
                                     options, file, error);
+    if (code == 0)
+        code = option_json_continue(extra_options, EXTRA_OPTIONS, flags, options, file, error);
     setup_flags_complete(&flags->setup);
     if (code == 0)
         code = schedule_flags_complete(&flags->schedule, settings->config.num_runs, false, error);
@@ -180,6 +193,7 @@ json_t *bench_options_json(const struct bench_flags *flags)
     const char *preset = flags->preset != NULL ? flags->preset->name : NULL;
     if (options != NULL &&
         option_json_write(schedule_options, SCHEDULE_RECORDED_OPTIONS, &flags->schedule, options) &&
+        option_json_write(extra_options, EXTRA_OPTIONS, flags, options) &&
         json_object_set_new(options, "preset", nullable_string(preset)) == 0 &&
         json_object_set_new(options, "config_file", nullable_string(flags->config_file)) == 0)
         return options;

@@ -20,12 +20,13 @@ struct bench_flags {
     const char *config_file;
     const char *output_file;
     const char *resume;
+    bool breakdown;
     bool force;
     bool dry_run;
     bool list_engines;
 };
 
-enum { BENCH_GROUPS = 6 };
+enum { BENCH_GROUPS = 7 };
 extern const struct option_group bench_groups[BENCH_GROUPS];
 
 struct bench_settings {

@@ -38,6 +38,7 @@ static json_t *row_json(const struct option *row, const void *flags)
     case OPTION_DURATION:
         return *(const double *)place > 0.0 ? json_real(*(const double *)place) : json_null();
     case OPTION_SWITCH:
+        return *(const bool *)place ? json_true() : json_null();
     case OPTION_PRESET:
     case OPTION_LIST:
     case OPTION_KEY:
@@ -73,6 +74,7 @@ static bool has_kind(const struct option *row, const json_t *value)
     case OPTION_DURATION:
         return json_is_number(value) && json_number_value(value) > 0.0;
     case OPTION_SWITCH:
+        return json_is_true(value);
     case OPTION_PRESET:
     case OPTION_LIST:
     case OPTION_KEY:
@@ -86,6 +88,8 @@ static void set_row(const struct option *row, void *flags, const json_t *value)
     void *place = (char *)flags + row->offset;
     if (json_is_string(value))
         *(const char **)place = json_string_value(value);
+    else if (row->kind == OPTION_SWITCH)
+        *(bool *)place = true;
     else if (row->kind == OPTION_FRACTION || row->kind == OPTION_DURATION)
         *(double *)place = json_number_value(value);
     else if (row->kind == OPTION_SEED)
