@@ -38,8 +38,8 @@ static bool is_current(int descriptor, const char *path)
            ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
-/* Names that file_write_atomic gave to files it could not finish. */
-static void remove_leftovers(const char *path)
+/* Names that file_write_atomic gave to files it could not finish: ".NAME.tmp.PID". */
+void file_remove_leftovers(const char *path)
 {
     char *pattern = hidden_path(path, ".tmp.");
     size_t folder = folder_length(path);
@@ -82,10 +82,8 @@ int file_lock_take(struct file_lock *lock, const char *path, struct error *error
                                    strerror(errno));
             break;
         }
-        if (is_current(lock->descriptor, lock->path)) {
-            remove_leftovers(path);
+        if (is_current(lock->descriptor, lock->path))
             return 0;
-        }
         (void)close(lock->descriptor);
     }
     if (lock->descriptor >= 0)

@@ -152,9 +152,11 @@ static int measure(struct bench *bench)
     int code = runner_run(&bench->results, &bench->file, &options, &error);
     stop_watch_end();
     progress_clear(&bench->progress);
-    if (code == 0 && bench->settings.schedule.process < bench->settings.schedule.processes)
-        (void)printf("process %lld of %lld is done\n", (long long)bench->settings.schedule.process,
-                     (long long)bench->settings.schedule.processes);
+    const struct schedule *schedule = &bench->settings.schedule;
+    /* Of several processes the last shows the whole, or the one that is stopped. */
+    if (code != ERROR_STOPPED && schedule->process < schedule->processes)
+        (void)printf("process %lld of %lld is done\n", (long long)schedule->process,
+                     (long long)schedule->processes);
     else
         print_outcome(bench);
     (void)fflush(stdout);

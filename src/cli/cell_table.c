@@ -181,7 +181,7 @@ static size_t collect_groups(const struct results *results, enum cell_status sta
     size_t group_count = 0;
     for (size_t i = 0; i < results->cell_count; i++) {
         const struct cell_record *cell = &results->cells[i];
-        if (cell->status != status)
+        if (cell->status != status || cell->reason[0] == '\0')
             continue;
         size_t g = 0;
         while (g < group_count && !same_reason(groups[g].shown[0]->reason, cell->reason))
@@ -217,7 +217,9 @@ void cell_table_print_reasons(FILE *stream, const struct results *results, enum 
     size_t group_count = collect_groups(results, status, groups);
     if (group_count == 0)
         return;
-    size_t cells = cell_table_count(results, status);
+    size_t cells = 0;
+    for (size_t g = 0; g < group_count; g++)
+        cells += groups[g].count;
     (void)fprintf(stream, "%s (%zu cell%s):\n", title, cells, cells == 1 ? "" : "s");
     for (size_t g = 0; g < group_count; g++)
         print_group(stream, &groups[g]);

@@ -27,7 +27,7 @@ void cell_table_print(FILE *stream, const struct results *results, enum cell_sta
 void cell_table_print_results(FILE *stream, const struct results *results);
 
 /* Under "title (n cells)": every different reason once, numbers aside, with the cells that have
- * it. Prints nothing when no cell has `status`. */
+ * it. Prints nothing when no cell of `status` has a reason. */
 void cell_table_print_reasons(FILE *stream, const struct results *results, enum cell_status status,
                               const char *title);
 

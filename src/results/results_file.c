@@ -59,6 +59,17 @@ static int set_paths(struct results_file *file, const char *prefix, const struct
     return 0;
 }
 
+/* One lock for both, in the name of the JSON file. */
+static int lock_files(struct results_file *file, struct error *error)
+{
+    int code = file_lock_take(&file->lock, file->json_path, error);
+    if (code != 0)
+        return code;
+    file_remove_leftovers(file->json_path);
+    file_remove_leftovers(file->csv_path);
+    return 0;
+}
+
 int results_file_open(struct results_file *file, const char *prefix, bool force,
                       const struct clock *clock, struct error *error)
 {
@@ -73,7 +84,7 @@ int results_file_open(struct results_file *file, const char *prefix, bool force,
     if (code == 0)
         code = check_path(file->csv_path, force, error);
     if (code == 0)
-        code = file_lock_take(&file->lock, file->json_path, error);
+        code = lock_files(file, error);
     if (code != 0)
         results_file_close(file);
     return code;
@@ -91,7 +102,7 @@ int results_file_continue(struct results_file *file, const char *path, const str
     if (code == 0)
         code = check_path(file->csv_path, true, error);
     if (code == 0)
-        code = file_lock_take(&file->lock, file->json_path, error);
+        code = lock_files(file, error);
     if (code != 0)
         results_file_close(file);
     return code;

@@ -77,6 +77,7 @@ static void test_leftovers(void **state)
     struct file_lock lock;
     struct error error = {0};
     assert_int_equal(file_lock_take(&lock, folder_file(&folder, "run.json"), &error), 0);
+    file_remove_leftovers(folder_file(&folder, "run.json"));
     for (size_t i = 0; i < 6; i++)
         assert_int_equal(file_exists(folder_file(&folder, names[i])), i != 1 && i != 2);
     file_lock_release(&lock);
