@@ -98,12 +98,13 @@ void verdict_add(struct verdict *verdict, enum verdict_cause cause, const char *
 bool verdict_write(json_t *object, const struct verdict *verdict)
 {
     if (verdict->level == VERDICT_NONE)
-        return json_object_set_new(object, "verdict", json_null()) == 0 &&
-               json_object_set_new(object, "verdict_reasons", json_array()) == 0;
+        return json_object_set_new(object, "verdict_reasons", json_array()) == 0 &&
+               json_object_set_new(object, "verdict", json_null()) == 0;
     json_t *reasons = json_array();
-    bool complete = json_object_set_new(object, "verdict",
-                                        json_string(verdict_level_name(verdict->level))) == 0 &&
-                    json_object_set_new(object, "verdict_reasons", reasons) == 0;
+    /* The list is given away first, so that it is never left over. */
+    bool complete = json_object_set_new(object, "verdict_reasons", reasons) == 0 &&
+                    json_object_set_new(object, "verdict",
+                                        json_string(verdict_level_name(verdict->level))) == 0;
     for (size_t i = 0; complete && i < VERDICT_CAUSE_COUNT; i++) {
         if (verdict->given[i])
             complete =
