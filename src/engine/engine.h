@@ -28,6 +28,7 @@ struct engine_options {
     const struct clock *clock;
     void (*notice)(void *context, const char *text, double fraction); /* loading; may be NULL */
     void *notice_context;
+    bool plan_only; /* for facts and predict alone: no weights are read, no session can be opened */
 };
 
 /* One cell's session: everything that is allocated, and how tokens are chosen. */
@@ -49,7 +50,7 @@ struct session_memory {
     int64_t kv_bytes;
     int64_t workspace_bytes; /* activations, logits, scratch */
     bool on_device;          /* the bytes are the device's, not the host's */
-    int64_t available_bytes; /* there now */
+    int64_t available_bytes; /* there now, or beside the weights of an engine that only plans */
 };
 
 struct memory_usage {

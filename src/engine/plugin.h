@@ -7,7 +7,7 @@
 #include "engine/engine.h"
 
 /* Raised with every change to engine.h, model.h or weights.h that a plugin would notice. */
-enum { ENGINE_PLUGIN_ABI = 1 };
+enum { ENGINE_PLUGIN_ABI = 2 };
 
 struct engine_plugin {
     uint32_t abi;                /* ENGINE_PLUGIN_ABI */

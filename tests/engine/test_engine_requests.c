@@ -97,6 +97,38 @@ static void test_prediction_is_what_is_taken(void **state)
     close_opened(&opened);
 }
 
+/* An engine that only plans says what the loaded one says, reads nothing and opens nothing. */
+static void test_planning_needs_no_weights(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"gpt2", "gemma2", "qwen3_moe"};
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        struct opened opened;
+        open_named(&opened, folders[i], 0, 2);
+        struct session_shape shape = make_shape(3, 5, 4);
+        struct session_memory loaded, planned;
+        struct session *session = NULL;
+        struct error error = {0};
+        assert_int_equal(opened.ops->predict(opened.engine, &shape, &loaded, &error), 0);
+        json_t *loaded_facts = opened.ops->facts(opened.engine);
+        struct engine_options options = make_options("auto", 2);
+        options.plan_only = true;
+        open_engine(&opened, &options);
+        json_t *planned_facts = opened.ops->facts(opened.engine);
+        assert_true(json_integer_value(json_object_get(planned_facts, "weight_bytes")) > 0);
+        assert_true(json_equal(loaded_facts, planned_facts));
+        assert_int_equal(opened.ops->predict(opened.engine, &shape, &planned, &error), 0);
+        assert_int_equal(planned.kv_bytes, loaded.kv_bytes);
+        assert_int_equal(planned.workspace_bytes, loaded.workspace_bytes);
+        assert_int_equal(opened.ops->session_open(&session, opened.engine, &shape, &error),
+                         ERROR_FAILED);
+        assert_contains(error.text, "planning");
+        json_decref(loaded_facts);
+        json_decref(planned_facts);
+        close_opened(&opened);
+    }
+}
+
 /* gpt2 of the goldens with every weight a NaN. */
 static void test_logits_that_are_not_finite_fail(void **state)
 {
@@ -317,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_absurd_sizes_are_refused),
         cmocka_unit_test(test_positions_are_limited),
         cmocka_unit_test(test_prediction_is_what_is_taken),
+        cmocka_unit_test(test_planning_needs_no_weights),
         cmocka_unit_test(test_logits_that_are_not_finite_fail),
         cmocka_unit_test(test_options_are_refused_by_name),
         cmocka_unit_test(test_facts_tell_what_is_in_force),

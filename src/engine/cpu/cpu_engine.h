@@ -52,7 +52,7 @@ struct engine {
     const float *positions;      /* learned, [rows, hidden_size], or NULL */
     float *alibi_slopes;         /* [head_count] or NULL */
 
-    void *memory; /* of all weights */
+    void *memory; /* of all weights; NULL in an engine that only plans */
     size_t memory_bytes;
 
     void *limit_buffer; /* of the last bandwidth probe */

@@ -164,10 +164,15 @@ int session_predict(const struct engine *engine, const struct session_shape *sha
     int code = plan_session(&plan, engine, shape, error);
     if (code != 0)
         return code;
+    int64_t available = memory_available_bytes();
+    if (engine->memory == NULL && available >= 0) {
+        int64_t weights = (int64_t)engine->memory_bytes;
+        available = available > weights ? available - weights : 0;
+    }
     *memory = (struct session_memory){
         .kv_bytes = (int64_t)plan.kv_bytes,
         .workspace_bytes = (int64_t)plan.workspace_bytes,
-        .available_bytes = memory_available_bytes(),
+        .available_bytes = available,
     };
     return 0;
 }
@@ -235,6 +240,8 @@ int session_open(struct session **out, struct engine *engine, const struct sessi
                  struct error *error)
 {
     *out = NULL;
+    if (engine->memory == NULL)
+        return error_set(error, ERROR_FAILED, "the engine was opened for planning: no weights");
     engine_limit_release(engine);
     memory_peak_reset();
     struct session *session = calloc(1, sizeof *session);

@@ -300,6 +300,10 @@ int engine_weights_load(struct engine *engine, const struct model *model,
     if (code != 0)
         goto fail;
     load_all(&loader);
+    if (options->plan_only) {
+        engine->memory_bytes = loader.bytes_used;
+        return 0;
+    }
     code = allocate_weights(engine, &loader, error);
     if (code != 0)
         goto fail;
