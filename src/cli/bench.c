@@ -257,6 +257,7 @@ static int run_bench(const struct command *command, int argument_count, char **a
                                        "out");
     if (bench.settings.flags.setup.model == NULL && bench.settings.flags.resume == NULL)
         return command_refuse(command, "no model: --model NAME|DIR|FILE, for example --model gpt2");
+    bench.settings.flags.setup.plan_only = bench.settings.flags.dry_run;
     progress_init(&bench.progress);
     results_init(&bench.results);
     results_init(&bench.now);

@@ -21,6 +21,7 @@ const struct command *const commands[] = {
     &command_config,
     &command_analyze,
     &command_generate,
+    &command_models,
     &command_limits,
     &command_doctor,
 };

@@ -84,6 +84,7 @@ extern const struct command command_bench;
 extern const struct command command_config;
 extern const struct command command_analyze;
 extern const struct command command_generate;
+extern const struct command command_models;
 extern const struct command command_limits;
 extern const struct command command_doctor;
 extern const struct command *const commands[];

@@ -104,7 +104,7 @@ const struct option setup_engine_options[SETUP_ENGINE_OPTIONS] = {
      .offset = offsetof(struct setup_flags, seed),
      .help = "of prompts, sampling and random weights (42)"},
 };
-static struct model_environment read_environment(void)
+struct model_environment setup_environment(void)
 {
     return (struct model_environment){
         .home = getenv("HOME"),
@@ -142,7 +142,7 @@ int setup_open_model(struct setup *setup, const struct setup_flags *flags,
         .revision = flags->revision,
         .max_positions = flags->max_positions,
         .seed = flags->seed,
-        .environment = read_environment(),
+        .environment = setup_environment(),
         .notice = progress_notice,
         .notice_context = progress,
     };
@@ -164,6 +164,7 @@ int setup_open_engine(struct setup *setup, const struct setup_flags *flags,
         .clock = clock_monotonic(),
         .notice = progress_notice,
         .notice_context = progress,
+        .plan_only = flags->plan_only,
     };
     int code = setup->ops->open(&setup->engine, setup->model, &options, error);
     progress_clear(progress);

@@ -20,6 +20,7 @@ struct setup_flags {
     const char *pin; /* "on" or "off" */
     int64_t threads;
     uint64_t seed;
+    bool plan_only; /* no flag: the command loads no weights */
 };
 
 extern const struct setup_flags setup_flags_default;
@@ -28,7 +29,8 @@ extern const struct setup_flags setup_flags_default;
 extern const struct setup_flags setup_flags_unset;
 void setup_flags_complete(struct setup_flags *flags);
 
-enum { SETUP_MODEL_OPTIONS = 4, SETUP_ENGINE_OPTIONS = 6 };
+/* Of the engine's options the first SETUP_PLAN_OPTIONS decide what memory is taken. */
+enum { SETUP_MODEL_OPTIONS = 4, SETUP_ENGINE_OPTIONS = 6, SETUP_PLAN_OPTIONS = 4 };
 extern const struct option setup_model_options[SETUP_MODEL_OPTIONS];
 extern const struct option setup_engine_options[SETUP_ENGINE_OPTIONS];
 
@@ -41,6 +43,9 @@ struct setup {
     json_t *facts; /* the engine's */
 };
 
+/* What models ask of the environment. */
+struct model_environment setup_environment(void);
+
 /* The engine that serves `device`; warns where "auto" had to fall back to the CPU. Cheap: nothing
  * is loaded, so a device that is not there is told before anything else happens. */
 int setup_choose_device(struct setup *setup, const char *device, struct error *error);
@@ -49,7 +54,7 @@ int setup_choose_device(struct setup *setup, const char *device, struct error *e
 int setup_open_model(struct setup *setup, const struct setup_flags *flags,
                      struct progress *progress, struct error *error);
 
-/* Loads the weights onto the device. */
+/* Loads the weights onto the device, or measures them alone. */
 int setup_open_engine(struct setup *setup, const struct setup_flags *flags,
                       struct progress *progress, struct error *error);
 

@@ -125,8 +125,7 @@ static bool is_commit(const char *text)
     return strlen(text) == 40 && strspn(text, "0123456789abcdef") == 40;
 }
 
-/* refs/REVISION's commit; NULL when there is none. */
-static char *read_ref(const char *folder, const char *revision)
+char *hub_cache_read_ref(const char *folder, const char *revision)
 {
     if (!hub_file_name_is_safe(revision))
         return NULL;
@@ -157,7 +156,7 @@ char *hub_cache_find(const struct model_environment *environment, const char *re
     char *folder = cache != NULL ? hub_cache_repository(cache, repository) : NULL;
     char *commit = NULL;
     if (folder != NULL)
-        commit = is_commit(revision) ? strdup(revision) : read_ref(folder, revision);
+        commit = is_commit(revision) ? strdup(revision) : hub_cache_read_ref(folder, revision);
     if (commit != NULL) {
         found = join_and_free(file_join(folder, "snapshots"), commit);
         if (found != NULL && !file_is_directory(found)) {

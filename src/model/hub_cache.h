@@ -31,6 +31,10 @@ char *hub_cache_repository(const char *cache, const char *repository);
 char *hub_cache_find(const struct model_environment *environment, const char *repository,
                      const char *revision);
 
+/* The commit in refs/REVISION of a repository's folder; the caller frees it; NULL when there is
+ * none. */
+char *hub_cache_read_ref(const char *folder, const char *revision);
+
 /* Takes the lock of one blob, waiting for its holder; the descriptor goes to hub_cache_unlock. */
 int hub_cache_lock(int *descriptor, const char *cache, const char *repository, const char *etag,
                    struct error *error);

@@ -68,5 +68,7 @@ struct known_model {
 extern const struct known_model known_models[];
 extern const size_t known_model_count;
 const struct known_model *known_model_find(const char *name);
+int known_model_architecture(struct architecture *architecture, const struct known_model *known,
+                             struct error *error);
 
 #endif

@@ -28,16 +28,23 @@ static void append_suggestion(const char *name, struct error *error)
     (void)error_set(error, before.code, "%s (did you mean \"%s\"?)", before.text, near);
 }
 
-static int open_known(struct model *model, const struct model_options *options,
-                      const struct known_model *known, struct error *error)
+int known_model_architecture(struct architecture *architecture, const struct known_model *known,
+                             struct error *error)
 {
     json_t *config = NULL;
-    model->source = MODEL_FROM_KNOWN_NAME;
     int status =
         json_text_load(&config, known->config_json, strlen(known->config_json), known->name, error);
     if (status == 0)
-        status = architecture_from_config(&model->architecture, config, known->name, error);
+        status = architecture_from_config(architecture, config, known->name, error);
     json_decref(config);
+    return status;
+}
+
+static int open_known(struct model *model, const struct model_options *options,
+                      const struct known_model *known, struct error *error)
+{
+    model->source = MODEL_FROM_KNOWN_NAME;
+    int status = known_model_architecture(&model->architecture, known, error);
     return status == 0 ? model_open_random(model, options, error) : status;
 }
 

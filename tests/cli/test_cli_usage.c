@@ -17,6 +17,7 @@ static void help_is_there(void **state)
         {"$T config --help", 0, "Examples:", NULL},
         {"$T analyze --help", 0, "Examples:", NULL},
         {"$T generate --help", 0, "Examples:", NULL},
+        {"$T models --help", 0, "(1,16)", NULL},
         {"$T --version", 0, "tokenmark ", NULL},
     };
     program_check(cases, COUNT(cases));
