@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bench/cell_memory.h"
 #include "bench/stop_rule.h"
 #include "bench/visit.h"
 
@@ -18,11 +17,6 @@ struct runner {
     int save_code; /* of the last save */
     struct error save_error;
 };
-
-static bool wants_visit(const struct cell_record *cell)
-{
-    return cell->status == CELL_PENDING || cell->status == CELL_PARTIAL;
-}
 
 /* Where this process's part of the time limit ends; the time spent before counts. */
 static double find_deadline(const struct schedule *schedule, double elapsed_s, double now_s)
@@ -71,7 +65,7 @@ static void plan_rest(struct runner *runner, int64_t pass)
     context->visits_left = 0;
     for (size_t i = 0; i < context->results->cell_count; i++) {
         int64_t runs = context->states[i].process_runs;
-        if (!wants_visit(&context->results->cells[i]))
+        if (!visit_is_wanted(&context->results->cells[i]))
             continue;
         for (int64_t later = pass; later <= schedule_pass_count(schedule); later++) {
             int64_t least = schedule_share(schedule, later).least;
@@ -147,7 +141,7 @@ static int take_turn(struct runner *runner, size_t cell_index, int64_t pass, boo
     const struct runner_options *options = context->options;
     const struct cell_record *cell = &context->results->cells[cell_index];
     const char *enough = NULL;
-    if (!wants_visit(cell) || context->states[cell_index].postponed != 0)
+    if (!visit_is_wanted(cell) || context->states[cell_index].postponed != 0)
         return 0;
     int code = stop_rule_ask(&enough, context->results, cell, options->schedule,
                              options->schedule->process, pass, error);
@@ -182,7 +176,7 @@ static bool find_postponed(const struct runner *runner, size_t *cell_index)
     double best = INFINITY;
     for (size_t i = 0; i < runner->context.results->cell_count; i++) {
         int64_t pass = runner->context.states[i].postponed;
-        if (pass == 0 || !wants_visit(&runner->context.results->cells[i]))
+        if (pass == 0 || !visit_is_wanted(&runner->context.results->cells[i]))
             continue;
         double predicted = predict_s(runner, i, pass);
         if (predicted < best) {
@@ -219,7 +213,7 @@ static void record_left_over(struct runner *runner)
     struct results *results = runner->context.results;
     for (size_t i = 0; i < results->cell_count; i++) {
         struct cell_record *cell = &results->cells[i];
-        if (!wants_visit(cell) || schedule->process < schedule->processes)
+        if (!visit_is_wanted(cell) || schedule->process < schedule->processes)
             continue;
         int64_t runs = runner->context.states[i].runs;
         (void)snprintf(cell->stop_reason, sizeof cell->stop_reason, "time_limit");
@@ -301,42 +295,4 @@ done:
     free(runner.context.states);
     free(runner.order);
     return code;
-}
-
-int runner_next_process(int64_t *process, const struct results *results,
-                        const struct schedule *schedule, struct error *error)
-{
-    int64_t last = schedule_pass_count(schedule);
-    for (*process = 1; *process <= schedule->processes; (*process)++) {
-        double part = (double)*process / (double)schedule->processes;
-        if (schedule->time_limit_s > 0.0 && results->elapsed_s >= schedule->time_limit_s * part)
-            continue;
-        for (size_t i = 0; i < results->cell_count; i++) {
-            const char *enough = NULL;
-            if (!wants_visit(&results->cells[i]))
-                continue;
-            int code = stop_rule_ask(&enough, results, &results->cells[i], schedule, *process, last,
-                                     error);
-            if (code != 0 || enough == NULL)
-                return code;
-        }
-    }
-    *process = 0;
-    return 0;
-}
-
-int runner_check_memory(struct results *results, const struct runner_options *options,
-                        struct error *error)
-{
-    for (size_t i = 0; i < results->cell_count; i++) {
-        struct cell_record *cell = &results->cells[i];
-        if (cell->status != CELL_PENDING)
-            continue;
-        struct session_shape shape = visit_shape(options, cell);
-        bool fits = true;
-        if (cell_memory_check(cell, &fits, options->ops, options->engine, &shape, error) != 0)
-            return error_prefix(error, "batch %lld x length %lld", (long long)cell->batch_size,
-                                (long long)cell->input_length);
-    }
-    return 0;
 }

@@ -26,6 +26,11 @@ struct session_shape visit_shape(const struct runner_options *options,
     };
 }
 
+bool visit_is_wanted(const struct cell_record *cell)
+{
+    return cell->status == CELL_PENDING || cell->status == CELL_PARTIAL;
+}
+
 static struct cell_record *visited_cell(const struct visit_context *context,
                                         const struct visit *visit)
 {

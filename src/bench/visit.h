@@ -40,6 +40,9 @@ struct visit {
     bool out_of_memory; /* where it was believed to fit */
 };
 
+/* Neither finished nor given up. */
+bool visit_is_wanted(const struct cell_record *cell);
+
 /* The planned work of a visit that adds `runs` runs. */
 struct cost_work visit_work(const struct visit_context *context, size_t cell_index, int64_t runs);
 
