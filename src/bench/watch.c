@@ -54,7 +54,12 @@ int watch_visit_end(struct watch *watch, struct results *results, struct cell_re
             results->runs[i].conditions.bandwidth_after = after;
         }
     }
-    int code = cell_limits_fill(cell, results, watch->options, output_length, error);
+    struct watch_options options = *watch->options;
+    int code = cell_limits_fill(cell, results, &options, output_length, error);
+    if (code == 0 && cell->limits.mfu > 1.0 && options.read_peak != NULL) {
+        options.peak_flops_per_s = options.read_peak(options.peak_context);
+        code = cell_limits_fill(cell, results, &options, output_length, error);
+    }
     return code != 0 ? code : judge_cell(cell, results, watch->options->cpu_count, error);
 }
 

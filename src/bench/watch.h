@@ -21,7 +21,11 @@ struct watch_options {
     const struct architecture *architecture; /* NULL: no limits */
     struct model_cost_types types;
     double peak_flops_per_s; /* of the dtype; 0 = not known */
-    double bandwidth_s;      /* time for one reading */
+    /* Measures the peak again, asked where a prefill ran faster than it; may be NULL. Returns the
+     * highest that is known. */
+    double (*read_peak)(void *context);
+    void *peak_context;
+    double bandwidth_s; /* time for one reading */
 };
 
 /* One visit. */

@@ -49,6 +49,14 @@ static bool on_stop(void *context)
     return stop_was_asked();
 }
 
+static double read_peak(void *context)
+{
+    struct bench *bench = context;
+    bench->peak_flops_per_s =
+        fmax(bench->peak_flops_per_s, peak_find(&bench->setup, bench->results.system));
+    return bench->peak_flops_per_s;
+}
+
 /* Limits need the bytes of the compute types. */
 static struct watch_options watch_options(struct bench *bench)
 {
@@ -58,6 +66,8 @@ static struct watch_options watch_options(struct bench *bench)
         .types = {model_cost_type_bytes(setup_fact(&bench->setup, "dtype")),
                   model_cost_type_bytes(setup_fact(&bench->setup, "kv_dtype"))},
         .peak_flops_per_s = bench->peak_flops_per_s,
+        .read_peak = read_peak,
+        .peak_context = bench,
         .bandwidth_s = 0.3,
     };
     if (isfinite(watch.types.weight) && isfinite(watch.types.kv))

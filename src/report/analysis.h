@@ -19,8 +19,9 @@ struct analysis_cell {
     int64_t input_length;
     bool present; /* false: another group has this cell, this one's grid does not */
     enum cell_status status;
-    const char *reason;            /* of a skipped or failed cell, "" otherwise */
-    const struct run_record *runs; /* none for a failed cell */
+    const struct cell_record *record; /* of the file that measured it; NULL where none did */
+    const char *reason;               /* of a skipped or failed cell, "" otherwise */
+    const struct run_record *runs;    /* none for a failed cell */
     size_t run_count;
     struct stats_summary metrics[METRIC_COUNT];
     struct stats_summary sequence_rate; /* tokens/s per sequence */
@@ -97,6 +98,18 @@ struct stats_summary analysis_efficiency(const struct analysis_cell *cell);
 struct stats_summary analysis_cpu_memory(const struct analysis_cell *cell);
 struct stats_summary analysis_gpu_allocated(const struct analysis_cell *cell);
 struct stats_summary analysis_gpu_reserved(const struct analysis_cell *cell);
+
+/* Of the cell's record, in percent: analysis_limits.c. */
+struct stats_summary analysis_mbu(const struct analysis_cell *cell);
+struct stats_summary analysis_mfu(const struct analysis_cell *cell);
+struct stats_summary analysis_prefill_of_floor(const struct analysis_cell *cell);
+struct stats_summary analysis_step_of_floor(const struct analysis_cell *cell);
+/* Operations a second. */
+struct stats_summary analysis_prefill_rate(const struct analysis_cell *cell);
+struct stats_summary analysis_step_rate(const struct analysis_cell *cell);
+/* How many step times every run of the cell has; the value is not there below two. */
+struct stats_summary analysis_steps(const struct analysis_cell *cell);
+size_t analysis_step_count(const struct analysis_cell *cell);
 
 /* True when some cell of some group has the value. */
 bool analysis_has(const struct analysis *analysis, analysis_value *value);

@@ -86,6 +86,8 @@ static void set_statuses(struct analysis *analysis, struct analysis_group *group
             bool measured = record->status == CELL_MEASURED || record->status == CELL_PARTIAL;
             if (!measured || cell->run_count > 0)
                 set_status(cell, record->status, record->reason);
+            if (cell->record == NULL && record->verdict.level != VERDICT_NONE)
+                cell->record = record;
         }
     }
     for (size_t i = 0; i < analysis->batch_count * analysis->length_count; i++) {

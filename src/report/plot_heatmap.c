@@ -240,3 +240,19 @@ int plot_memory_usage(struct plot_page *page, const struct plot_fonts *fonts, st
     page->title = "Memory per cell";
     return draw(page, used, count, fonts, error);
 }
+
+int plot_floor_heatmap(struct plot_page *page, const struct plot_fonts *fonts, struct error *error)
+{
+    static const struct heatmap maps[] = {
+        {"Prefill", "Floor over time", analysis_prefill_of_floor, PLOT_PERCENT},
+        {"Decode step", "Floor over time", analysis_step_of_floor, PLOT_PERCENT},
+    };
+    struct heatmap used[2];
+    size_t count = 0;
+    for (size_t i = 0; i < 2; i++) {
+        if (analysis_has(page->analysis, maps[i].value))
+            used[count++] = maps[i];
+    }
+    page->title = "Predicted floor as a part of the measured time (100 % = at the limit)";
+    return draw(page, used, count, fonts, error);
+}

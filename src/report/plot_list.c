@@ -16,6 +16,10 @@ static const double drawing_limit_s = 120;
 static analysis_value *const any_latency[] = {analysis_latency, NULL};
 static analysis_value *const any_memory[] = {analysis_cpu_memory, analysis_gpu_allocated,
                                              analysis_gpu_reserved, NULL};
+static analysis_value *const any_steps[] = {analysis_steps, NULL};
+static analysis_value *const any_rate[] = {analysis_prefill_rate, analysis_step_rate, NULL};
+static analysis_value *const any_floor[] = {analysis_prefill_of_floor, analysis_step_of_floor,
+                                            NULL};
 #define NO_CELL "no cell was measured"
 
 const struct plot plots[PLOT_COUNT] = {
@@ -36,6 +40,12 @@ const struct plot plots[PLOT_COUNT] = {
      plot_memory_usage, any_memory, "the results hold no memory data"},
     {"time_vs_batched_tokens.png", "prefill and decode time against batch × length, with trends",
      plot_time_vs_batched_tokens, any_latency, NO_CELL},
+    {"decode_by_position.png", "time of a decode step as the context grows",
+     plot_decode_by_position, any_steps, "the results hold no step times"},
+    {"roofline.png", "prefill and decode of every cell under the machine's ceilings", plot_roofline,
+     any_rate, "the results hold no limits of the machine"},
+    {"floor_heatmap.png", "how near every cell is to what the machine allows", plot_floor_heatmap,
+     any_floor, "the results hold no limits of the machine"},
 };
 
 static void notice(const struct report_options *options, const char *text)

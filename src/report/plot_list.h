@@ -9,7 +9,7 @@
 #include "report/plot_page.h"
 #include "report/report.h"
 
-enum { PLOT_COUNT = 8 };
+enum { PLOT_COUNT = 11 };
 
 struct plot {
     const char *file_name;
@@ -37,6 +37,11 @@ int plot_performance_comparison(struct plot_page *page, const struct plot_fonts 
 int plot_memory_usage(struct plot_page *page, const struct plot_fonts *fonts, struct error *error);
 int plot_time_vs_batched_tokens(struct plot_page *page, const struct plot_fonts *fonts,
                                 struct error *error);
+
+int plot_decode_by_position(struct plot_page *page, const struct plot_fonts *fonts,
+                            struct error *error);
+int plot_roofline(struct plot_page *page, const struct plot_fonts *fonts, struct error *error);
+int plot_floor_heatmap(struct plot_page *page, const struct plot_fonts *fonts, struct error *error);
 
 /* Draws every picture into `folder`, which exists. drawn[i] says which are there now; a
  * picture of an earlier analysis that is not drawn this time is removed. Tells options->notice

@@ -186,6 +186,7 @@ void report_text_write(struct text *out, const struct analysis *analysis,
     write_head(out, analysis, facts);
     report_warnings(out, analysis);
     report_summary(out, analysis);
+    report_trust(out, analysis);
     write_picture(out, facts, "latency_heatmap.png");
     write_picture(out, facts, "throughput_heatmap.png");
     report_comparison(out, analysis);
@@ -199,6 +200,10 @@ void report_text_write(struct text *out, const struct analysis *analysis,
     write_picture(out, facts, "performance_comparison.png");
     write_picture(out, facts, "time_vs_batched_tokens.png");
     write_picture(out, facts, "memory_usage.png");
+    write_picture(out, facts, "decode_by_position.png");
+    report_limits(out, analysis);
+    write_picture(out, facts, "roofline.png");
+    write_picture(out, facts, "floor_heatmap.png");
     report_advice(out, analysis);
     report_sources(out, analysis);
     write_files(out, facts);

@@ -24,6 +24,8 @@ void report_comparison(struct text *out, const struct analysis *analysis);
 void report_cells(struct text *out, const struct analysis *analysis);
 void report_impact(struct text *out, const struct analysis *analysis, bool by_batch);
 void report_scaling(struct text *out, const struct analysis *analysis);
+void report_trust(struct text *out, const struct analysis *analysis);
+void report_limits(struct text *out, const struct analysis *analysis);
 void report_advice(struct text *out, const struct analysis *analysis);
 
 /* "### model (device, dtype)" where there are several groups, nothing for one. */

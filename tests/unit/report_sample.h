@@ -20,12 +20,37 @@ struct sample_group {
 
 static const struct sample_group sample_gpt2 = {"gpt2", "cpu", "float32"};
 
+/* A NOISY cell of a machine of 30 GB/s and 200 GFLOP/s. */
+static inline void sample_limits(struct cell_record *cell)
+{
+    double tokens = (double)(cell->batch_size * cell->input_length);
+    verdict_clear(&cell->verdict);
+    verdict_add(&cell->verdict, VERDICT_PREEMPTED, "12 involuntary context switches in 1.5 s");
+    cell->limits = (struct cell_limits){
+        .bandwidth_before = 29.0,
+        .bandwidth_after = 31.0,
+        .peak_flops_per_s = 2e11,
+        .prefill_flops = 2e6 * tokens,
+        .prefill_bytes = 4e6,
+        .decode_step_flops = 2e6 * (double)cell->batch_size,
+        .decode_step_bytes = 4e6 + 1e3 * tokens,
+        .prefill_floor_s = 1e-5 * tokens,
+        .decode_step_floor_s = 1.5e-4,
+        .mbu = 0.5,
+        .mfu = 0.25,
+        .bound = "memory",
+        .prefill_bound = "compute",
+    };
+}
+
 static inline void sample_cell(struct results *results, int64_t batch, int64_t length,
                                enum cell_status status, const char *reason)
 {
     struct cell_record cell = {.batch_size = batch, .input_length = length, .status = status};
     struct error error = {0};
     snprintf(cell.reason, sizeof cell.reason, "%s", reason);
+    if (status == CELL_MEASURED)
+        sample_limits(&cell);
     assert_int_equal(results_add_cell(results, &cell, &error), 0);
 }
 
@@ -48,6 +73,10 @@ static inline void sample_run(struct results *results, struct sample_group group
     run.prefill_time = prefill_s;
     run.decode_time = decode_s;
     run_record_derive(&run);
+    run.decode_step_count = SAMPLE_OUTPUT_LENGTH - 1;
+    run.decode_step_times = calloc(run.decode_step_count, sizeof(double));
+    for (size_t step = 0; step < run.decode_step_count; step++)
+        run.decode_step_times[step] = decode_s * (8.0 + (double)step) / 108.0;
     run.cpu_memory_mb = 500 + (double)(batch * length) / 10;
     assert_int_equal(results_add_run(results, &run, &error), 0);
 }

@@ -251,6 +251,50 @@ static void a_ceiling_that_is_exceeded_is_wrong(void **state)
     fixture_close(&fixture);
 }
 
+static double find_higher_peak(void *context)
+{
+    (void)context;
+    return 1e12;
+}
+
+static void a_peak_that_is_exceeded_is_measured_again(void **state)
+{
+    (void)state;
+    (void)measure_limits(1e9, 1e3);
+    assert_int_equal(fixture_run(&fixture), 0);
+    assert_named(&fixture.results.cells[0].verdict, VERDICT_PEAK_EXCEEDED);
+    fixture_close(&fixture);
+    (void)measure_limits(1e9, 1e3);
+    fixture.options.watch.read_peak = find_higher_peak;
+    assert_int_equal(fixture_run(&fixture), 0);
+    assert_int_equal(fixture.results.cells[0].verdict.level, VERDICT_VALID);
+    assert_true(fixture.results.cells[0].limits.peak_flops_per_s == 1e12);
+    fixture_close(&fixture);
+}
+
+static void slow_down_in_the_second_pass(struct fixture *at, const struct runner_event *event)
+{
+    if (event->kind == RUNNER_CELL_END)
+        at->script.step_s = 0.3;
+}
+
+/* A little noise inside the passes, so that they have a spread to differ by more than. */
+static void passes_that_differ_are_named(void **state)
+{
+    (void)state;
+    static const double factors[] = {1.0, 1.0, 1.0, 1.002, 0.999, 1.001};
+    open_one_cell(RUNS);
+    schedule_init(&fixture.schedule, RUNS);
+    fixture.schedule.passes = 2;
+    fixture.script.factors = factors;
+    fixture.script.factor_count = 6;
+    fixture.watch = slow_down_in_the_second_pass;
+    const struct verdict *verdict = measure();
+    assert_true(verdict->given[VERDICT_PASSES_DIFFER]);
+    assert_int_equal(verdict->level, VERDICT_NOISY);
+    fixture_close(&fixture);
+}
+
 static void slow_down_memory(struct fixture *at, const struct runner_event *event)
 {
     if (event->kind == RUNNER_RUN_END)
@@ -299,6 +343,8 @@ int main(void)
         cmocka_unit_test(energy_is_per_generated_token),
         cmocka_unit_test(limits_follow_from_bytes_and_ceilings),
         cmocka_unit_test(a_ceiling_that_is_exceeded_is_wrong),
+        cmocka_unit_test(a_peak_that_is_exceeded_is_measured_again),
+        cmocka_unit_test(passes_that_differ_are_named),
         cmocka_unit_test(bandwidth_that_changes_is_named),
         cmocka_unit_test(wrong_tokens_are_invalid),
     };

@@ -109,6 +109,10 @@ static void test_odd_values(void **state)
     struct results results;
     results_init(&results);
     /* No decode steps, zero times, unknown times, huge and tiny beside each other. */
+    static const int64_t cells[][2] = {
+        {1, 32}, {1, 64}, {2, 32}, {2, 64}, {1000000000, 2000000000}};
+    for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++)
+        sample_cell(&results, cells[i][0], cells[i][1], CELL_MEASURED, "");
     sample_run(&results, sample_gpt2, 1, 32, 0.1, 0);
     sample_run(&results, sample_gpt2, 1, 64, 0, 0);
     sample_run(&results, sample_gpt2, 2, 32, NAN, 0.5);

@@ -330,14 +330,61 @@ static void test_too_many_cells(void **state)
     results_free(&results);
 }
 
+static void test_trust_and_limits(void **state)
+{
+    (void)state;
+    struct results results;
+    const struct results *files[] = {&results};
+    results_init(&results);
+    sample_cell(&results, 2, 16, CELL_MEASURED, "");
+    sample_run(&results, sample_gpt2, 2, 16, 1e-3, 9e-3);
+    char *report = report_of(files, 1);
+    assert_contains(report, "## Can these numbers be trusted?");
+    assert_contains(report, "0 of 1 cell are VALID, 1 NOISY");
+    assert_contains(report, "preempted: 12 involuntary context switches in 1.5 s");
+    assert_contains(report, verdict_causes[VERDICT_PREEMPTED].advice);
+    assert_contains(report, "## How far from the limit");
+    /* Floors of 0.32 ms and 0.15 ms; a step of 1 ms. */
+    assert_contains(report, "| 50 % | 25 % | compute");
+    assert_contains(report, "320 µs");
+    assert_contains(report, "15 %");
+    assert_contains(report, "29.0, 31.0");
+    assert_contains(report, "Energy per token: not available");
+    free(report);
+    verdict_clear(&results.cells[0].verdict);
+    results.cells[0].limits.energy_per_token_j = 2.5;
+    report = report_of(files, 1);
+    assert_contains(report, "1 of 1 cell is VALID.");
+    assert_null(strstr(report, "What to do:"));
+    assert_contains(report, "2.5 J per generated token");
+    free(report);
+    results_free(&results);
+}
+
+/* Older files and CSV files know nothing of either. */
+static void test_without_trust_and_limits(void **state)
+{
+    (void)state;
+    struct results results;
+    const struct results *files[] = {&results};
+    results_init(&results);
+    sample_run(&results, sample_gpt2, 2, 16, 1e-3, 9e-3);
+    char *report = report_of(files, 1);
+    assert_null(strstr(report, "Can these numbers"));
+    assert_null(strstr(report, "How far from the limit"));
+    free(report);
+    results_free(&results);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_figures),        cmocka_unit_test(test_batch_scaling),
-        cmocka_unit_test(test_length_scaling), cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_causes),         cmocka_unit_test(test_words),
-        cmocka_unit_test(test_comparison),     cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_degenerate),     cmocka_unit_test(test_too_many_cells),
+        cmocka_unit_test(test_figures),          cmocka_unit_test(test_batch_scaling),
+        cmocka_unit_test(test_length_scaling),   cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_causes),           cmocka_unit_test(test_words),
+        cmocka_unit_test(test_comparison),       cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_degenerate),       cmocka_unit_test(test_too_many_cells),
+        cmocka_unit_test(test_trust_and_limits), cmocka_unit_test(test_without_trust_and_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
