@@ -220,9 +220,12 @@ static void say_common(struct text *out, const struct view *view, const bool *co
         return;
     }
     text_printf(out, "Means over the %s that every row has:", what);
+    const char *separator = " ";
     for (size_t k = 0; k < view->others; k++) {
-        if (common[k])
-            text_printf(out, " %lld", (long long)sizes[k]);
+        if (!common[k])
+            continue;
+        text_printf(out, "%s%lld", separator, (long long)sizes[k]);
+        separator = ", ";
     }
     text_append(out, ".\n\n");
 }
