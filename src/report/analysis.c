@@ -159,10 +159,13 @@ static int collect_runs(struct analysis *analysis, struct error *error)
 {
     size_t cell_count = analysis->batch_count * analysis->length_count;
     for (int pass = 0; pass < 2; pass++) {
+        const bool *repeated = analysis->repeated;
         for (size_t f = 0; f < analysis->file_count; f++) {
             const struct results *file = analysis->files[f];
             for (size_t i = 0; i < file->run_count; i++) {
                 const struct run_record *run = &file->runs[i];
+                if (*repeated++)
+                    continue;
                 struct analysis_group *group =
                     find_group(analysis, run->model_name, run->device, run->dtype);
                 struct analysis_cell *cell =
@@ -201,6 +204,8 @@ int analysis_build(struct analysis *analysis, const struct results *const *files
     size_t most_runs = 0;
     double *scratch = NULL;
     int code = collect_axes(analysis, error);
+    if (code == 0)
+        code = analysis_find_repeats(analysis, error);
     for (size_t f = 0; f < count && code == 0; f++)
         code = add_groups_of_file(analysis, files[f], error);
     if (code == 0)
@@ -237,6 +242,7 @@ void analysis_free(struct analysis *analysis)
         free(analysis->groups[g].runs);
     }
     free(analysis->groups);
+    free(analysis->repeated);
     free(analysis->batches);
     free(analysis->lengths);
     *analysis = (struct analysis){0};

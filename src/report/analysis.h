@@ -27,6 +27,7 @@ struct analysis_cell {
     struct stats_summary sequence_rate; /* tokens/s per sequence */
     double prefill_share;               /* of the total latency, 0 to 1; NaN unknown */
     double efficiency; /* tokens/s against perfect scaling from the smallest batch; 1 = perfect */
+    const struct breakdown *breakdown; /* NULL where it was not measured */
 };
 
 struct analysis_group {
@@ -51,6 +52,7 @@ struct analysis_group {
 struct analysis {
     const struct results *const *files;
     size_t file_count;
+    bool *repeated;   /* of all files' runs in a row: is in another file too, and counted there */
     int64_t *batches; /* ascending, over all groups, so that all panels share their axes */
     size_t batch_count;
     int64_t *lengths;
@@ -67,6 +69,9 @@ void analysis_free(struct analysis *analysis);
 const struct analysis_cell *analysis_cell_at(const struct analysis *analysis,
                                              const struct analysis_group *group, size_t batch_index,
                                              size_t length_index);
+
+/* Runs of file `file` that are counted as another file's. */
+size_t analysis_repeated_count(const struct analysis *analysis, size_t file);
 
 /* A cell with at least one known total latency. */
 bool analysis_cell_has_values(const struct analysis_cell *cell);
@@ -98,6 +103,8 @@ struct stats_summary analysis_efficiency(const struct analysis_cell *cell);
 struct stats_summary analysis_cpu_memory(const struct analysis_cell *cell);
 struct stats_summary analysis_gpu_allocated(const struct analysis_cell *cell);
 struct stats_summary analysis_gpu_reserved(const struct analysis_cell *cell);
+struct stats_summary analysis_prefill_components(const struct analysis_cell *cell); /* sum, s */
+struct stats_summary analysis_decode_components(const struct analysis_cell *cell);
 
 /* Of the cell's record, in percent: analysis_limits.c. */
 struct stats_summary analysis_mbu(const struct analysis_cell *cell);
@@ -111,7 +118,9 @@ struct stats_summary analysis_step_rate(const struct analysis_cell *cell);
 struct stats_summary analysis_steps(const struct analysis_cell *cell);
 size_t analysis_step_count(const struct analysis_cell *cell);
 
-/* True when some cell of some group has the value. */
+/* True when some cell of the group, of some group, has the value. */
+bool analysis_group_has(const struct analysis *analysis, const struct analysis_group *group,
+                        analysis_value *value);
 bool analysis_has(const struct analysis *analysis, analysis_value *value);
 
 /* How throughput grows with the batch at one length. */

@@ -65,6 +65,22 @@ static bool file_has_group(const struct results *file, const struct analysis_gro
     return file->run_count == 0 && group->file == file;
 }
 
+/* A file whose runs of the group are all another file's adds nothing. */
+static bool file_adds_to(const struct analysis *analysis, size_t index,
+                         const struct analysis_group *group)
+{
+    const struct results *file = analysis->files[index];
+    const bool *repeated = analysis->repeated;
+    for (size_t f = 0; f < index; f++)
+        repeated += analysis->files[f]->run_count;
+    for (size_t i = 0; i < file->run_count; i++) {
+        const struct run_record *run = &file->runs[i];
+        if (!repeated[i] && analysis_group_is(group, run->model_name, run->device, run->dtype))
+            return true;
+    }
+    return file->run_count == 0 && group->file == file;
+}
+
 /* A cell record that names no model holds for every group of its file; what it says of being
  * measured then only holds where there are runs. */
 static void set_statuses(struct analysis *analysis, struct analysis_group *group)
@@ -72,7 +88,7 @@ static void set_statuses(struct analysis *analysis, struct analysis_group *group
     for (size_t f = 0; f < analysis->file_count; f++) {
         const struct results *file = analysis->files[f];
         bool has_group = file_has_group(file, group);
-        group->file_count += has_group;
+        group->file_count += file_adds_to(analysis, f, group);
         for (size_t i = 0; i < file->cell_count; i++) {
             const struct cell_record *record = &file->cells[i];
             bool meant =
@@ -88,6 +104,9 @@ static void set_statuses(struct analysis *analysis, struct analysis_group *group
                 set_status(cell, record->status, record->reason);
             if (cell->record == NULL && record->verdict.level != VERDICT_NONE)
                 cell->record = record;
+            if (cell->breakdown == NULL &&
+                breakdown_sum(&record->breakdown.phases[BREAKDOWN_PREFILL]) > 0)
+                cell->breakdown = &record->breakdown;
         }
     }
     for (size_t i = 0; i < analysis->batch_count * analysis->length_count; i++) {

@@ -1,4 +1,4 @@
-/* Shared by analysis.c and analysis_cells.c. */
+/* Shared by analysis.c, analysis_cells.c and analysis_repeats.c. */
 #ifndef TOKENMARK_REPORT_ANALYSIS_INTERNAL_H
 #define TOKENMARK_REPORT_ANALYSIS_INTERNAL_H
 
@@ -13,6 +13,9 @@ bool analysis_group_is(const struct analysis_group *group, const char *model_nam
 
 /* A cell record may say whose it is; bench's hold for the whole file. */
 bool analysis_record_is_named(const struct cell_record *cell);
+
+/* Fills analysis->repeated. ERROR_MEMORY without memory. */
+int analysis_find_repeats(struct analysis *analysis, struct error *error);
 
 /* Fills in what the cells and the group say, once its runs are sorted by cell.
  * `scratch` holds twice as many values as the group has runs. */

@@ -89,14 +89,40 @@ struct stats_summary analysis_gpu_reserved(const struct analysis_cell *cell)
     return cell->metrics[METRIC_GPU_MEMORY_RESERVED_MB];
 }
 
+static struct stats_summary component_sum(const struct analysis_cell *cell,
+                                          enum breakdown_phase phase)
+{
+    double sum = cell->breakdown != NULL ? breakdown_sum(&cell->breakdown->phases[phase]) : 0;
+    if (!(sum > 0))
+        return (struct stats_summary){0, NAN, NAN, NAN, NAN, NAN};
+    return (struct stats_summary){1, sum, NAN, sum, sum, sum};
+}
+
+struct stats_summary analysis_prefill_components(const struct analysis_cell *cell)
+{
+    return component_sum(cell, BREAKDOWN_PREFILL);
+}
+
+struct stats_summary analysis_decode_components(const struct analysis_cell *cell)
+{
+    return component_sum(cell, BREAKDOWN_DECODE_STEP);
+}
+
+bool analysis_group_has(const struct analysis *analysis, const struct analysis_group *group,
+                        analysis_value *value)
+{
+    for (size_t i = 0; i < analysis->batch_count * analysis->length_count; i++) {
+        if (group->cells[i].run_count > 0 && isfinite(value(&group->cells[i]).mean))
+            return true;
+    }
+    return false;
+}
+
 bool analysis_has(const struct analysis *analysis, analysis_value *value)
 {
     for (size_t g = 0; g < analysis->group_count; g++) {
-        for (size_t i = 0; i < analysis->batch_count * analysis->length_count; i++) {
-            const struct analysis_cell *cell = &analysis->groups[g].cells[i];
-            if (cell->run_count > 0 && isfinite(value(cell).mean))
-                return true;
-        }
+        if (analysis_group_has(analysis, &analysis->groups[g], value))
+            return true;
     }
     return false;
 }

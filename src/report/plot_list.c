@@ -20,6 +20,7 @@ static analysis_value *const any_steps[] = {analysis_steps, NULL};
 static analysis_value *const any_rate[] = {analysis_prefill_rate, analysis_step_rate, NULL};
 static analysis_value *const any_floor[] = {analysis_prefill_of_floor, analysis_step_of_floor,
                                             NULL};
+static analysis_value *const any_breakdown[] = {analysis_prefill_components, NULL};
 #define NO_CELL "no cell was measured"
 
 const struct plot plots[PLOT_COUNT] = {
@@ -33,6 +34,8 @@ const struct plot plots[PLOT_COUNT] = {
      plot_input_length_scaling, any_latency, NO_CELL},
     {"time_breakdown.png", "prefill and decode time of every cell, and the prefill's share",
      plot_time_breakdown, any_latency, NO_CELL},
+    {"component_breakdown.png", "shares of attention, MLP and the rest in prefill and decode",
+     plot_component_breakdown, any_breakdown, NULL},
     {"performance_comparison.png",
      "spread of latency and throughput, one against the other, batch efficiency",
      plot_performance_comparison, any_latency, NO_CELL},
@@ -112,7 +115,7 @@ static int draw_or_tell(const struct analysis *analysis, const char *folder, siz
     if (path == NULL)
         return error_set(error, ERROR_MEMORY, "%s: out of memory", plots[index].file_name);
     if (!has_data(analysis, &plots[index])) {
-        if (analysis_has(analysis, analysis_latency))
+        if (plots[index].missing != NULL && analysis_has(analysis, analysis_latency))
             tell_missing(&plots[index], options);
     } else {
         code = draw_one(analysis, &plots[index], path, fonts, options, error);

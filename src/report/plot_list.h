@@ -9,7 +9,7 @@
 #include "report/plot_page.h"
 #include "report/report.h"
 
-enum { PLOT_COUNT = 11 };
+enum { PLOT_COUNT = 12 };
 
 struct plot {
     const char *file_name;
@@ -18,7 +18,7 @@ struct plot {
     int (*draw)(struct plot_page *page, const struct plot_fonts *fonts, struct error *error);
     /* Any of these must have data in some cell; NULL: the latency. */
     analysis_value *const *needs;
-    const char *missing; /* why it is not drawn when they have none */
+    const char *missing; /* why it is not drawn when they have none; NULL: it goes without saying */
 };
 extern const struct plot plots[PLOT_COUNT];
 
@@ -32,6 +32,8 @@ int plot_input_length_scaling(struct plot_page *page, const struct plot_fonts *f
                               struct error *error);
 int plot_time_breakdown(struct plot_page *page, const struct plot_fonts *fonts,
                         struct error *error);
+int plot_component_breakdown(struct plot_page *page, const struct plot_fonts *fonts,
+                             struct error *error);
 int plot_performance_comparison(struct plot_page *page, const struct plot_fonts *fonts,
                                 struct error *error);
 int plot_memory_usage(struct plot_page *page, const struct plot_fonts *fonts, struct error *error);

@@ -131,6 +131,24 @@ static void write_block(struct text *out, const char *title, const struct analys
     }
 }
 
+/* Which runs were not counted, so that the table's numbers add up. */
+static void write_repeats(struct text *out, const struct analysis *analysis)
+{
+    bool any = false;
+    for (size_t f = 0; f < analysis->file_count; f++) {
+        size_t count = analysis_repeated_count(analysis, f);
+        const char *path = analysis->files[f]->source_path;
+        if (count == 0)
+            continue;
+        any = true;
+        text_printf(out, "- %zu of the %zu runs of ", count, analysis->files[f]->run_count);
+        markdown_escape(out, path != NULL ? path : "(memory)");
+        text_append(out, count == 1 ? " is in another file too: it is counted once.\n"
+                                    : " are in another file too: they are counted once.\n");
+    }
+    text_append(out, any ? "\n" : "");
+}
+
 void report_sources(struct text *out, const struct analysis *analysis)
 {
     struct markdown_table table;
@@ -148,6 +166,7 @@ void report_sources(struct text *out, const struct analysis *analysis)
         markdown_table_printf(&table, "%zu", file->cell_count);
     }
     markdown_table_end(&table, out);
+    write_repeats(out, analysis);
     write_block(out, "Model", analysis, offsetof(struct results, model));
     write_block(out, "Configuration", analysis, offsetof(struct results, config));
     write_block(out, "System", analysis, offsetof(struct results, system));
@@ -192,6 +211,8 @@ void report_text_write(struct text *out, const struct analysis *analysis,
     report_comparison(out, analysis);
     report_cells(out, analysis);
     write_picture(out, facts, "time_breakdown.png");
+    report_breakdown(out, analysis);
+    write_picture(out, facts, "component_breakdown.png");
     report_impact(out, analysis, true);
     write_picture(out, facts, "batch_size_scaling.png");
     report_impact(out, analysis, false);

@@ -22,6 +22,7 @@ void report_warnings(struct text *out, const struct analysis *analysis);
 void report_summary(struct text *out, const struct analysis *analysis);
 void report_comparison(struct text *out, const struct analysis *analysis);
 void report_cells(struct text *out, const struct analysis *analysis);
+void report_breakdown(struct text *out, const struct analysis *analysis);
 void report_impact(struct text *out, const struct analysis *analysis, bool by_batch);
 void report_scaling(struct text *out, const struct analysis *analysis);
 void report_trust(struct text *out, const struct analysis *analysis);

@@ -143,6 +143,7 @@ static void test_groups(void **state)
         sample_run(&first, others[i], 2, 64, 0.1, 0.9);
     /* The same group again: its runs join, and a measured cell beats a skipped one. */
     sample_run(&second, sample_gpt2, 1, 32, 0.3, 0.9);
+    second.runs[0].timestamp[0] = '3';
     sample_cell(&first, 4, 32, CELL_SKIPPED, "not enough memory");
     sample_cell(&second, 4, 32, CELL_MEASURED, "");
     sample_run(&second, sample_gpt2, 4, 32, 0.3, 0.9);
@@ -210,7 +211,7 @@ static void test_words(void **state)
         "- **Worst latency:** batch 2, length 64: 9.09 tokens/s, latency 2.20 s\n",
         "|     2 |     32 |    2 |   1.25 ± 0.01 |     200 ± 14 |               117 ± 0 |    "
         "        16.0 ± 0.2 |           80.0 |         506 ± 0 |\n",
-        "Means over the input lengths that every row has: 32 64.\n",
+        "Means over the input lengths that every row has: 32, 64.\n",
         "- At length 32, throughput grows 1.60-fold from batch 1 to 2, 80 % of perfect scaling; it "
         "has not saturated: the last step still brings 60 % per doubling of the batch.\n",
         "- At length 64, throughput grows 1.00-fold from batch 1 to 2, 50 % of perfect scaling; ",
