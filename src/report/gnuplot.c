@@ -17,8 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum { PNG_TAIL_BYTES = 12, PNG_HEAD_BYTES = 8, COMPLAINT_MAX = 600 };
 
 static bool write_all(int descriptor, const char *bytes, size_t count)
