@@ -20,13 +20,13 @@ void perform(const pending_copy &copy)
 void complete(thread &which, int64_t end, void *caller)
 {
     auto done = [end](const pending_copy &copy) { return copy.group < end; };
-    for (const pending_copy &copy : which.copies) {
-        if (!done(copy))
-            continue;
-        races_write_16(copy.shared, caller);
-        if (settings.late)
+    for (const pending_copy &copy : which.copies)
+        if (done(copy))
+            races_write_16(copy.shared, caller);
+    races_out_of_sight hidden;
+    for (const pending_copy &copy : which.copies)
+        if (done(copy) && settings.late)
             perform(copy);
-    }
     which.copies.erase(std::remove_if(which.copies.begin(), which.copies.end(), done),
                        which.copies.end());
 }
@@ -63,6 +63,7 @@ void copy_async(void *shared, const void *global, int valid_bytes, call_site sit
     if (valid_bytes > 0)
         races_read_16(global, caller);
     races_write_16(shared, caller);
+    races_out_of_sight hidden;
     pending_copy copy = {static_cast<unsigned char *>(shared),
                          static_cast<const unsigned char *>(global), valid_bytes, self.open_group};
     if (!settings.late)

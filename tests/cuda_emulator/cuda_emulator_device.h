@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <math.h> /* its names without std:: */
 #include <type_traits>
 
 #undef __launch_bounds__

@@ -24,7 +24,7 @@ struct failure {
 failure planned = {cudaSuccess, -1, false};
 cudaError_t sticky_error = cudaSuccess;
 cudaError_t last_error = cudaSuccess;
-int device;
+int chosen_device;
 
 struct cuda_emulator_settings defaults()
 {
@@ -108,7 +108,7 @@ cudaError_t remember(cudaError_t status)
 
 int current_device()
 {
-    return device;
+    return chosen_device;
 }
 
 /* As the CUDA programming guide states per compute capability. */
@@ -161,13 +161,13 @@ cudaError_t cudaSetDevice(int wanted)
         return failed;
     if (wanted < 0 || wanted >= settings.device_count)
         return remember(cudaErrorInvalidDevice);
-    device = wanted;
+    chosen_device = wanted;
     return cudaSuccess;
 }
 
 cudaError_t cudaGetDevice(int *result)
 {
-    *result = device;
+    *result = chosen_device;
     return cudaSuccess;
 }
 
@@ -284,7 +284,7 @@ cudaError_t cudaDeviceReset(void)
 
 cudaError_t cudaDeviceGraphMemTrim(int wanted)
 {
-    return wanted == device ? due_failure() : remember(cudaErrorInvalidDevice);
+    return wanted == chosen_device ? due_failure() : remember(cudaErrorInvalidDevice);
 }
 
 cudaError_t cudaGetLastError(void)

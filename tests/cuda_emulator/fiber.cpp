@@ -206,7 +206,8 @@ void fiber_entered(fiber &self)
 
 void fiber_release(fiber &self, bool keep_stack)
 {
-    races_end_fiber(self.race_detector);
+    if (self.race_detector)
+        races_end_fiber(self.race_detector);
     self.race_detector = nullptr;
     if (!keep_stack && self.stack) {
         munmap(self.stack, guard_bytes() + stack_bytes);

@@ -28,9 +28,7 @@ fiber launcher;
 std::deque<thread *> ready; /* those that may go on, the next to be taken first or last */
 std::mt19937_64 draws;
 const std::function<void()> *body;
-/* Orders threads around the barrier (two in turn), and all of them before what follows. */
-char barrier_object[2];
-char grid_end;
+char grid_end; /* orders all threads before what follows the grid */
 uint64_t kernels_run;
 int64_t idle_turns; /* yields since a thread last did anything else */
 
@@ -109,12 +107,10 @@ void open_barrier()
     make_all_ready(released);
 }
 
-void thread_main()
+/* What goes on when a thread has returned: another, or the launcher after the block's last. */
+fiber &fiber_after(thread &self)
 {
-    fiber_entered(current->own_fiber);
-    (*body)();
-    thread &self = *current;
-    finish_copies(self);
+    races_out_of_sight hidden;
     self.state = thread_state::returned;
     running.live--;
     idle_turns = 0;
@@ -123,13 +119,20 @@ void thread_main()
         open_barrier();
     if (running.live > 0 && ready.empty())
         stop_deadlock();
+    if (running.live == 0)
+        return launcher;
+    enter(*take_ready());
+    return current->own_fiber;
+}
+
+void thread_main()
+{
+    fiber_entered(current->own_fiber);
+    (*body)();
+    thread &self = *current;
+    finish_copies(self);
     races_release(&grid_end);
-    fiber *next = &launcher;
-    if (running.live > 0) {
-        enter(*take_ready());
-        next = &current->own_fiber;
-    }
-    fiber_switch(self.own_fiber, *next, true);
+    fiber_switch(self.own_fiber, fiber_after(self), true);
     std::abort(); /* a finished thread never goes on */
 }
 
@@ -158,7 +161,7 @@ void start_threads(dim3 extent)
 }
 
 /* Exactly as many bytes as asked for, so that AddressSanitizer sees the first one behind. */
-unsigned char *new_shared_memory(size_t bytes)
+unsigned char *new_block_memory(size_t bytes)
 {
     void *memory = nullptr;
     if (posix_memalign(&memory, 128, bytes ? bytes : 1) != 0)
@@ -173,7 +176,8 @@ void run_block(const launch_shape &shape)
     running.live = static_cast<int>(running.threads.size());
     running.waiting = 0;
     running.barriers_passed = 0;
-    running.shared = new_shared_memory(running.shared_bytes);
+    running.shared = new_block_memory(running.shared_bytes);
+    running.order = new_block_memory(order_objects);
     start_warps();
     ready.clear();
     start_threads(shape.block);
@@ -235,17 +239,21 @@ void block_barrier(call_site site)
     self.site = site;
     self.state = thread_state::at_barrier;
     running.waiting++;
-    char *object = &barrier_object[running.barriers_passed % 2];
+    unsigned char *object = running.order + running.barriers_passed % 2;
     races_release(object);
-    if (running.waiting == running.live)
-        open_barrier();
-    wait_turn();
+    {
+        races_out_of_sight hidden;
+        if (running.waiting == running.live)
+            open_barrier();
+        wait_turn();
+    }
     races_acquire(object);
 }
 
 void yield(call_site site)
 {
     constexpr int64_t patience = 1000000;
+    races_out_of_sight hidden;
     thread &self = *current;
     self.site = site;
     int64_t turns = idle_turns + 1;
@@ -294,14 +302,15 @@ void run_grid(const std::string &kernel, const launch_shape &shape,
         for (size_t i = threads; i < running.threads.size(); i++)
             fiber_release(running.threads[i].own_fiber, false);
     running.threads.resize(threads);
-    std::vector<std::unique_ptr<unsigned char, decltype(&std::free)>> shared;
+    std::vector<std::unique_ptr<unsigned char, decltype(&std::free)>> used;
     for (uint64_t number : block_order(uint64_t{shape.grid.x} * shape.grid.y * shape.grid.z)) {
         running.index = position(number, shape.grid);
         run_block(shape);
         /* While races are looked for, no block gets the memory of another. */
         if (!races_detected)
-            shared.clear();
-        shared.emplace_back(running.shared, &std::free);
+            used.clear();
+        used.emplace_back(running.shared, &std::free);
+        used.emplace_back(running.order, &std::free);
     }
     races_acquire(&grid_end);
     kernels_run++;

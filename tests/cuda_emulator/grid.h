@@ -15,6 +15,10 @@ namespace cuda_emulator
 constexpr int most_threads = 1024;
 constexpr int most_warps = most_threads / warp_size;
 
+/* Two for the block's barrier, and two for each of the meetings a warp can have at a time. */
+constexpr int meetings_per_warp = warp_size;
+constexpr size_t order_objects = 2 + 2 * most_warps * meetings_per_warp;
+
 /* A cp.async that is not known to be complete. */
 struct pending_copy {
     unsigned char *shared;
@@ -48,6 +52,7 @@ struct block {
     call_site barrier_site;
     unsigned char *shared;
     size_t shared_bytes;
+    unsigned char *order; /* addresses that stand for what barriers order: order_objects of them */
 };
 
 extern block running;

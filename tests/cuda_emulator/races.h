@@ -3,7 +3,9 @@
  * Rules that make its verdicts exact: the emulator itself is not instrumented; switching fibers
  * orders nothing; only barriers order threads of a block, through two objects in turn, so that a
  * thread that wakes late does not take in the next round; every block has new fibers, stacks and
- * shared memory, so that nothing orders two blocks but the program's own atomics. */
+ * shared memory, so that nothing orders two blocks but the program's own atomics; what the
+ * emulator does within a thread of the kernel, allocations and copies among it, is out of sight,
+ * and what it does in the thread's name (cp.async, ldmatrix) is told. */
 #ifndef CUDA_EMULATOR_RACES_H
 #define CUDA_EMULATOR_RACES_H
 
@@ -13,6 +15,10 @@
 extern "C" {
 void __tsan_read16_pc(void *address, void *caller);
 void __tsan_write16_pc(void *address, void *caller);
+void AnnotateIgnoreReadsBegin(const char *file, int line);
+void AnnotateIgnoreReadsEnd(const char *file, int line);
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+void AnnotateIgnoreWritesEnd(const char *file, int line);
 }
 #endif
 
@@ -53,6 +59,22 @@ inline void races_write_16(void *address, void *caller)
 {
     __tsan_write16_pc(address, caller);
 }
+
+/* The emulator's own work in a thread of the kernel. */
+class races_out_of_sight
+{
+  public:
+    races_out_of_sight()
+    {
+        AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+        AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+    }
+    ~races_out_of_sight()
+    {
+        AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+        AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+    }
+};
 #else
 constexpr bool races_detected = false;
 
@@ -82,6 +104,14 @@ inline void races_read_16(const void *, void *)
 inline void races_write_16(void *, void *)
 {
 }
+
+class races_out_of_sight
+{
+  public:
+    races_out_of_sight()
+    {
+    }
+};
 #endif
 } // namespace cuda_emulator
 

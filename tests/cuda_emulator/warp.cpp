@@ -23,6 +23,7 @@ struct operands {
     float *sums;
     const uint32_t *a;
     const uint32_t *b;
+    unsigned char *object; /* that orders the lanes of this barrier */
 };
 
 /* Lanes that wait for the rest of one mask. */
@@ -33,10 +34,9 @@ struct meeting {
     call_site site; /* of the first to arrive */
     uint64_t rounds;
     std::array<operands *, warp_size> of;
-    char object[2]; /* orders the lanes of barriers, in turn */
 };
 
-using warp_meetings = std::array<meeting, warp_size>;
+using warp_meetings = std::array<meeting, meetings_per_warp>;
 std::array<warp_meetings, most_warps> meetings;
 
 const char *name_of(operation what)
@@ -230,8 +230,18 @@ void execute(const meeting &all)
             for_lane(all, lane);
 }
 
+/* Two in turn for every place that a meeting of the warp can take. */
+unsigned char *order_object(int warp, const meeting &which)
+{
+    auto place = &which - meetings[static_cast<size_t>(warp)].data();
+    return running.order + 2 + 2 * (warp * meetings_per_warp + place) +
+           static_cast<ptrdiff_t>(which.rounds % 2);
+}
+
+/* Returns once all lanes of the mask have come and the last of them has executed it. */
 void meet(operation what, uint32_t mask, operands &own, call_site site)
 {
+    races_out_of_sight hidden;
     thread &self = *current;
     self.site = site;
     check_mask(self, mask, site);
@@ -239,9 +249,9 @@ void meet(operation what, uint32_t mask, operands &own, call_site site)
     all.of[static_cast<size_t>(self.lane)] = &own;
     all.arrived |= 1u << self.lane;
     self.state = thread_state::in_warp_operation;
-    char *object = &all.object[all.rounds % 2];
+    own.object = order_object(self.warp, all);
     if (what == operation::barrier)
-        races_release(object);
+        races_release(own.object);
     if (all.arrived == all.mask) {
         execute(all);
         all.mask = 0;
@@ -249,8 +259,6 @@ void meet(operation what, uint32_t mask, operands &own, call_site site)
         release_lanes(self.warp, mask);
     }
     wait_turn();
-    if (what == operation::barrier)
-        races_acquire(object);
 }
 } // namespace
 
@@ -274,6 +282,7 @@ void warp_barrier(uint32_t mask, call_site site)
 {
     operands own = {};
     meet(operation::barrier, mask, own, site);
+    races_acquire(own.object);
 }
 
 uint64_t shuffle(source_lane source, uint64_t value, int parameter, uint32_t mask, call_site site)
