@@ -288,9 +288,9 @@ static void how_long_and_how_often(void **state)
         {"$T bench --time-limit -5" FAKE, 2, NULL, "is no time"},
         {"$T bench --order grid --output-file straight" SMALL FAKE " 2>&1 | head -30", 0,
          "[1/12] 1 \303\227 8:", NULL},
-        {"$T bench --precision 50% --min-runs 3 --batch-sizes 1,2 --input-lengths 8 "
+        {"$T bench --precision 50% --min-runs 3 --max-runs 4 --batch-sizes 1,2 --input-lengths 8 "
          "--output-length 5 --output-file near 2>/dev/null" FAKE,
-         0, "2 cells precise as asked for", NULL},
+         0, "3 to 4 runs each until known to 50 %", NULL},
         {"$T bench --time-limit 1s --num-runs 1 --batch-sizes 1,2,3,4 --input-lengths 8,16,32,64 "
          "--output-length 30 --output-file short 2>/dev/null" FAKE,
          0, "the time limit of 1 s was reached", NULL},
