@@ -44,15 +44,15 @@ lint: ## formatting, clang-tidy, layers
 	@scripts/lint.sh
 
 format: ## rewrite the sources as .clang-format says
-	@git ls-files '*.c' '*.h' '*.cu' '*.cuh' | xargs clang-format -i
+	@git ls-files '*.c' '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format -i
 
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/install_dependencies.sh build plots test
 	@JOBS=$(JOBS) $(BUILD) asan
 	@scripts/run_tests.sh build-asan
 
-tsan: ## the threaded tests under ThreadSanitizer
-	@scripts/install_dependencies.sh build plots test
+tsan: ## the threaded tests and the CUDA kernels under ThreadSanitizer
+	@scripts/install_dependencies.sh build plots test clang
 	@JOBS=$(JOBS) $(BUILD) tsan
 	@scripts/run_tests.sh build-tsan -L threads
 

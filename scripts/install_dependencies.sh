@@ -18,6 +18,7 @@ plots    optional command:gnuplot        gnuplot-nox          gnuplot-minimal   
 plots    optional font:wqy-microhei      fonts-wqy-microhei   wqy-microhei-fonts    wqy-microhei    -
 test     required module:cmocka          libcmocka-dev        libcmocka-devel       cmocka          cmocka
 test     optional file:/usr/share/i18n/locales/de_DE locales  glibc-locale-source   glibc           -
+test     optional command:c++            g++                  gcc-c++               gcc             -
 test     optional command:python3        python3              python3               python          python
 clang    optional command:clang          clang                clang                 clang           llvm
 clang    optional library:fuzzer         libclang-rt-dev      compiler-rt           compiler-rt     -

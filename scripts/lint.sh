@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 status=0
-sources=$(git ls-files '*.c' '*.h')
+sources=$(git ls-files '*.c' '*.h' '*.cpp' '*.cu' '*.cuh')
 # shellcheck disable=SC2086 # a list of files
 clang-format --dry-run -Werror $sources || status=1
 tools/check_layers.sh || status=1

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-files=$(git ls-files -co --exclude-standard 'src/*.c' 'src/*.h' 'src/*.cu' 'src/*.cuh' 'tests/*.c' 'tests/*.h')
+files=$(git ls-files -co --exclude-standard 'src/*.c' 'src/*.h' 'src/*.cu' 'src/*.cuh' 'tests/*.c' 'tests/*.h' 'tests/*.cpp' 'tests/*.cu' 'tests/*.cuh')
 status=0
 complain() {
     echo "$1" >&2

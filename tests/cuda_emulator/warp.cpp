@@ -78,7 +78,8 @@ meeting &find_meeting(const thread &self, uint32_t mask, operation what, call_si
                 stop(self, site, "divergent warp operation: %s meets %s at %s", name_of(what),
                      name_of(each.what), text_of(each.site).c_str());
             return each;
-        } else if (each.mask & mask) {
+        } else if (each.arrived & mask && each.mask >> self.lane & 1) {
+            /* Those lanes wait for the caller, and the caller would wait for them. */
             stop(self, site, "divergent warp operation: mask %08x meets mask %08x of %s at %s",
                  mask, each.mask, name_of(each.what), text_of(each.site).c_str());
         }
