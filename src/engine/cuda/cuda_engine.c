@@ -1,0 +1,218 @@
+/* The CUDA engine's life and its way out of the plugin: device, stream, cuBLASLt, weights. The
+ * hooks of engine.h; sessions are in cuda_session.c and cuda_generate.c. */
+#include "engine/cuda/cuda_engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/plugin.h"
+
+#ifndef CUDA_ENGINE_NAME
+#define CUDA_ENGINE_NAME "native-cuda"
+#define CUDA_ENGINE_DEVICE "cuda"
+#define CUDA_ENGINE_HIDDEN false
+#endif
+
+/* The first is "auto". */
+static const struct {
+    const char *name;
+    enum device_type type;
+} dtypes[] = {
+    {"float16", DEVICE_F16},
+    {"bfloat16", DEVICE_BF16},
+    {"float32", DEVICE_F32},
+};
+enum { DTYPE_COUNT = sizeof dtypes / sizeof dtypes[0] };
+
+int cuda_check(cudaError_t status, const char *what, struct error *error)
+{
+    if (status == cudaSuccess)
+        return 0;
+    (void)cudaGetLastError(); /* a failed allocation must not fail the next call */
+    if (status == cudaErrorMemoryAllocation)
+        return error_set(error, ERROR_MEMORY, "%s: the device has not enough free memory", what);
+    return error_set(error, ERROR_FAILED, "%s: %s (%s)", what, cudaGetErrorString(status),
+                     cudaGetErrorName(status));
+}
+
+static int probe(int device_index, struct error *reason)
+{
+    int count = 0;
+    cudaError_t status = cudaGetDeviceCount(&count);
+    if (status != cudaSuccess)
+        return error_set(reason, ERROR_INPUT, "the CUDA runtime cannot use the driver: %s",
+                         cudaGetErrorString(status));
+    if (device_index >= count)
+        return error_set(reason, ERROR_INPUT, "there is no device %d, but %d of them", device_index,
+                         count);
+    return 0;
+}
+
+static bool is_auto(const char *name)
+{
+    return name == NULL || strcmp(name, "auto") == 0;
+}
+
+static int find_dtype(const char *name, const char *what, enum device_type *out,
+                      struct error *error)
+{
+    for (int i = 0; i < DTYPE_COUNT; i++)
+        if (is_auto(name) || strcmp(dtypes[i].name, name) == 0) {
+            *out = dtypes[i].type;
+            return 0;
+        }
+    return error_set(error, ERROR_INPUT,
+                     "the CUDA engine has no %s \"%s\": use auto, float16, bfloat16 or float32",
+                     what, name);
+}
+
+static int choose_dtypes(struct engine *engine, const struct engine_options *options,
+                         struct error *error)
+{
+    int code = find_dtype(options->dtype, "dtype", &engine->type, error);
+    enum device_type cache = engine->type;
+    if (code == 0 && !is_auto(options->kv_dtype))
+        code = find_dtype(options->kv_dtype, "KV cache dtype", &cache, error);
+    if (code == 0 && cache != engine->type)
+        code = error_set(error, ERROR_INPUT,
+                         "the CUDA engine keeps the KV cache in the compute type: leave "
+                         "--kv-dtype out");
+    return code;
+}
+
+static const char *dtype_name(enum device_type type)
+{
+    for (int i = 0; i < DTYPE_COUNT; i++)
+        if (dtypes[i].type == type)
+            return dtypes[i].name;
+    return "";
+}
+
+static int check_architecture(const struct architecture *a, struct error *error)
+{
+    enum { HEAD_DIM_MAX = 512 };
+    if (a->head_dim > HEAD_DIM_MAX)
+        return error_set(error, ERROR_INPUT,
+                         "the CUDA engine serves heads of up to %d dimensions, this model has %lld",
+                         HEAD_DIM_MAX, (long long)a->head_dim);
+    return 0;
+}
+
+static int open_device(struct engine *engine, int index, struct error *error)
+{
+    engine->device = index;
+    int code = cuda_check(cudaSetDevice(index), "opening the device", error);
+    if (code == 0)
+        code = cuda_check(cudaGetDeviceProperties(&engine->properties, index),
+                          "asking the device what it is", error);
+    if (code == 0)
+        code = cuda_check(cudaStreamCreateWithFlags(&engine->stream, cudaStreamNonBlocking),
+                          "opening a stream", error);
+    return code;
+}
+
+static void engine_close(struct engine *engine)
+{
+    if (engine == NULL)
+        return;
+    engine_limit_release(engine);
+    engine_weights_free(engine);
+    cuda_linear_close(engine->linear);
+    if (engine->stream != NULL)
+        (void)cudaStreamDestroy(engine->stream);
+    thread_pool_destroy(engine->pool);
+    free(engine);
+}
+
+static int note_free_memory(struct engine *engine, struct error *error)
+{
+    size_t free_bytes = 0, total_bytes = 0;
+    int code =
+        cuda_check(cudaMemGetInfo(&free_bytes, &total_bytes), "asking for free memory", error);
+    engine->free_after_loading = (int64_t)free_bytes;
+    return code;
+}
+
+static int engine_open(struct engine **out, const struct model *model,
+                       const struct engine_options *options, struct error *error)
+{
+    *out = NULL;
+    struct engine *engine = calloc(1, sizeof *engine);
+    if (engine == NULL)
+        return error_set(error, ERROR_MEMORY, "no memory for an engine");
+    engine->architecture = model_architecture(model);
+    engine->clock = options->clock;
+    engine->use_graph = true;
+    int threads = options->threads > 0 ? options->threads : thread_pool_default_threads();
+    int code = choose_dtypes(engine, options, error);
+    if (code == 0)
+        code = check_architecture(engine->architecture, error);
+    if (code == 0)
+        code = open_device(engine, options->device_index, error);
+    if (code == 0)
+        code = thread_pool_create(&engine->pool, threads, false, error);
+    if (code == 0)
+        code = cuda_linear_open(&engine->linear, error);
+    if (code == 0)
+        code = engine_weights_load(engine, model, options, error);
+    if (code == 0)
+        code = note_free_memory(engine, error);
+    if (code != 0) {
+        engine_close(engine);
+        return code;
+    }
+    *out = engine;
+    return 0;
+}
+
+static json_t *facts(const struct engine *engine)
+{
+    char device[32], capability[16];
+    (void)snprintf(device, sizeof device, "%s:%d", CUDA_ENGINE_DEVICE, engine->device);
+    (void)snprintf(capability, sizeof capability, "%d.%d", engine->properties.major,
+                   engine->properties.minor);
+    int driver = 0, runtime = 0;
+    (void)cudaDriverGetVersion(&driver);
+    (void)cudaRuntimeGetVersion(&runtime);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:I, s:I, s:s}", "device", device,
+                     "device_name", engine->properties.name, "dtype", dtype_name(engine->type),
+                     "kv_dtype", dtype_name(engine->type), "compute_capability", capability,
+                     "multiprocessors", engine->properties.multiProcessorCount,
+                     "cuda_driver_version", driver, "cuda_runtime_version", runtime,
+                     "device_memory_bytes", (json_int_t)engine->properties.totalGlobalMem,
+                     "weight_bytes", (json_int_t)engine->memory_bytes, "decode",
+                     engine->use_graph ? "graph" : "launches");
+}
+
+static const struct engine_ops ops = {
+    .name = CUDA_ENGINE_NAME,
+    .device = CUDA_ENGINE_DEVICE,
+    .hidden = CUDA_ENGINE_HIDDEN,
+    .probe = probe,
+    .open = engine_open,
+    .close = engine_close,
+    .facts = facts,
+    .predict = session_predict,
+    .session_open = session_open,
+    .session_close = session_close,
+    .prefill = session_prefill,
+    .decode = session_decode,
+    .memory_usage = session_memory_usage,
+    .limit_run = engine_limit_run,
+};
+
+static const struct engine_plugin plugin = {
+    .abi = ENGINE_PLUGIN_ABI,
+    .ops_bytes = sizeof(struct engine_ops),
+    .architecture_bytes = sizeof(struct architecture),
+    .driver_version_min = CUDART_VERSION / 1000 * 1000, /* any driver of the same major version */
+    .ops = &ops,
+};
+
+__attribute__((visibility("default"))) const struct engine_plugin *tokenmark_engine_plugin(void);
+
+const struct engine_plugin *tokenmark_engine_plugin(void)
+{
+    return &plugin;
+}

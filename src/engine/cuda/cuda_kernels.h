@@ -1,0 +1,228 @@
+/* The launchers of the device's kernels, as the engine's C files call them. Every one queues on
+ * call->stream and returns; pointers are the device's. Tensors are row-major and dense unless a
+ * stride is named; strides count elements. `type` is that of weights, activations and cache;
+ * the residual stream, norms, router and logits are float32. */
+#ifndef TOKENMARK_ENGINE_CUDA_CUDA_KERNELS_H
+#define TOKENMARK_ENGINE_CUDA_CUDA_KERNELS_H
+
+#include <cuda_runtime_api.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum device_type { DEVICE_F32, DEVICE_F16, DEVICE_BF16 };
+
+/* As architecture.h has them, and none. */
+enum device_activation {
+    DEVICE_IDENTITY,
+    DEVICE_GELU_TANH,
+    DEVICE_GELU_ERF,
+    DEVICE_RELU,
+    DEVICE_SILU,
+    DEVICE_QUICK_GELU
+};
+
+/* What a captured step must not take from the host: read and advanced by the kernels. */
+struct device_state {
+    int32_t position;    /* of the first token that goes through the layers now */
+    int32_t step;        /* next to be generated */
+    uint32_t not_finite; /* rows of steps whose logits were not finite: they chose -1 */
+    uint32_t unused;
+};
+
+/* convert.cu: to[i] = from[i], rounded to `type`, scaled and shifted before. */
+struct convert_call {
+    enum device_type type;
+    void *to;
+    const float *from;
+    int64_t count;
+    float scale, shift;
+    cudaStream_t stream;
+};
+cudaError_t kernel_convert(const struct convert_call *call);
+
+/* state.cu: sets position and step at the start of a pass. */
+cudaError_t kernel_state_set(struct device_state *state, int32_t position, int32_t step, bool clear,
+                             cudaStream_t stream);
+/* position += positions */
+cudaError_t kernel_state_move(struct device_state *state, int32_t positions, cudaStream_t stream);
+/* Stamps the step with the device's clock, then moves position and step on. */
+cudaError_t kernel_state_advance(struct device_state *state, uint64_t *stamps, cudaStream_t stream);
+
+/* embed.cu: x = embedding[id] * scale + positions[position + offset]. */
+struct embed_call {
+    enum device_type type;
+    float *x;               /* [rows, width] */
+    const void *table;      /* [vocabulary, width] of type */
+    const float *positions; /* learned, or NULL */
+    const int32_t *ids;     /* [rows / count rows of id_stride, count] */
+    int64_t id_stride, rows, count, width, position_offset;
+    float scale;
+    const struct device_state *state;
+    cudaStream_t stream;
+};
+cudaError_t kernel_embed(const struct embed_call *call);
+
+/* to[group] = from[group * count + count - 1] */
+struct keep_last_call {
+    const void *from;
+    void *to;
+    int64_t row_bytes; /* a multiple of 2 */
+    int64_t groups, count;
+    cudaStream_t stream;
+};
+cudaError_t kernel_keep_last(const struct keep_last_call *call);
+
+/* norm.cu: n = norm(x) * gain + bias goes to each of y, y32 that is not NULL; residual += scale *
+ * n. y32 may be x. */
+struct norm_call {
+    enum device_type type; /* of y */
+    const float *x;
+    const float *gain, *bias; /* or NULL */
+    void *y;
+    float *y32, *residual;
+    int64_t rows, width;
+    float epsilon, scale;
+    bool rms;
+    cudaStream_t stream;
+};
+cudaError_t kernel_norm(const struct norm_call *call);
+
+/* heads.cu: clamps, norms and turns queries and keys; keys and values go to the cache, queries
+ * back to where they were. */
+enum device_qk_norm { DEVICE_QK_NONE, DEVICE_QK_HEAD, DEVICE_QK_PER_HEAD, DEVICE_QK_WIDE };
+struct heads_call {
+    enum device_type type;
+    void *qkv;           /* [rows, (heads + 2 kv_heads) * head_dim] */
+    void *keys, *values; /* of the layer: [batch, kv_heads, capacity, head_dim] */
+    const float *query_gain, *query_bias, *key_gain, *key_bias;
+    const float *cosine, *sine; /* [capacity, rotary_dim / 2], or NULL: nothing turns */
+    int64_t rows, count;        /* tokens; positions of each row of the batch */
+    int64_t first_row;          /* of the batch */
+    int64_t heads, kv_heads, head_dim, rotary_dim, capacity;
+    float clip; /* 0 = none */
+    float epsilon;
+    enum device_qk_norm qk_norm;
+    bool qk_rms, interleaved;
+    const struct device_state *state;
+    cudaStream_t stream;
+};
+cudaError_t kernel_heads(const struct heads_call *call);
+
+/* attention.cu, flash.cu: out[token, head] = softmax(q k^T) v over the cache, causal. */
+struct attention_call {
+    enum device_type type;
+    const void *queries; /* [rows, query_stride] */
+    void *out;           /* [rows, heads * head_dim] */
+    const void *keys, *values;
+    const float *alibi; /* [heads] or NULL */
+    int64_t query_stride, rows, count, first_row;
+    int64_t heads, kv_heads, head_dim, capacity;
+    int64_t window; /* 0 = all keys */
+    float scale, softcap;
+    int64_t splits;     /* parts of the keys, > 1 only where count is 1 */
+    float *partials;    /* attention_partial_floats() of them */
+    uint32_t *counters; /* [attention_counters()], zero between calls */
+    const struct device_state *state;
+    cudaStream_t stream;
+};
+/* Any type and head size up to 512; keys in parts where there are few rows. */
+cudaError_t kernel_attention(const struct attention_call *call);
+size_t attention_partial_floats(int64_t rows, int64_t heads, int64_t kv_heads, int64_t head_dim,
+                                int64_t splits);
+size_t attention_counters(int64_t rows, int64_t heads, int64_t kv_heads);
+
+/* pointwise.cu: y = act(x + bias), in place; bias may be NULL and has y's type. */
+struct activate_call {
+    enum device_type type;
+    void *y;
+    const void *bias;
+    int64_t rows, width, stride;
+    enum device_activation activation;
+    cudaStream_t stream;
+};
+cudaError_t kernel_activate(const struct activate_call *call);
+
+/* y[row, i] = act(y[row, i]) * y[row, width + i] */
+struct gate_call {
+    enum device_type type;
+    void *y; /* [rows, 2 * width] */
+    int64_t rows, width;
+    enum device_activation activation;
+    cudaStream_t stream;
+};
+cudaError_t kernel_gate(const struct gate_call *call);
+
+/* logits = softcap(logits * scale) */
+cudaError_t kernel_scale_softcap(float *logits, int64_t count, float scale, float softcap,
+                                 cudaStream_t stream);
+
+/* experts.cu: the router's choice, one expert matrix a (token, place) pair, and the sum. */
+struct route_call {
+    const float *x;      /* [rows, width] */
+    const float *router; /* [experts, width] */
+    float *logits;       /* [rows, experts], scratch */
+    int32_t *ids;        /* [rows, per_token] */
+    float *weights;      /* [rows, per_token] */
+    int64_t rows, width, experts, per_token;
+    bool normalise;
+    cudaStream_t stream;
+};
+cudaError_t kernel_route(const struct route_call *call);
+
+/* y[pair] = W[ids[pair]] x[pair / x_share] + bias[ids[pair]]; y is of type, or float32. */
+struct expert_linear_call {
+    enum device_type type;
+    const void *x;              /* [pairs / x_share, x_stride] */
+    const void *const *weights; /* [experts] -> [outputs, inputs] of type, on the device */
+    const void *const *biases;  /* [experts] of float, or NULL */
+    const int32_t *ids;
+    void *y; /* [pairs, outputs] */
+    int64_t pairs, x_share, x_stride, inputs, outputs;
+    bool y_float;
+    cudaStream_t stream;
+};
+cudaError_t kernel_expert_linear(const struct expert_linear_call *call);
+
+/* x[row] += scale * sum of weights[row, place] * y[row * per_token + place]; x = where `set`. */
+struct expert_sum_call {
+    float *x;
+    const float *y, *weights;
+    int64_t rows, width, per_token;
+    float scale;
+    bool set;
+    cudaStream_t stream;
+};
+cudaError_t kernel_expert_sum(const struct expert_sum_call *call);
+
+/* sample.cu: one token a row as engine/sampler.h defines it. */
+struct sample_call {
+    const float *logits;   /* [rows, vocabulary] */
+    int32_t *chosen;       /* [steps, rows]: written at the state's step */
+    int32_t *next;         /* [rows]: what is fed on */
+    const int32_t *forced; /* [forced_steps, rows] to be fed on instead, or NULL */
+    int64_t forced_steps;
+    int64_t rows, vocabulary;
+    float temperature; /* 0 = greedy */
+    float scale;       /* sample_scale() of kernels/sample_definition.h */
+    uint64_t fraction; /* of top_p: 2^32 keeps all */
+    uint64_t seed;
+    struct device_state *state;
+    cudaStream_t stream;
+};
+cudaError_t kernel_sample(const struct sample_call *call);
+
+/* limits.cu: random numbers in [-1, 1), and a pass over memory. */
+cudaError_t kernel_fill(enum device_type type, void *memory, int64_t count, cudaStream_t stream);
+cudaError_t kernel_read(const void *memory, int64_t bytes, uint32_t *sums, int blocks,
+                        cudaStream_t stream);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

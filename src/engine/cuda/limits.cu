@@ -1,0 +1,58 @@
+/* What measures the device itself: random data (zeros would be read and multiplied at less power)
+ * and a pass that reads memory as decode reads weights. */
+#include "engine/cuda/kernel_common.cuh"
+
+constexpr int limit_threads = 256;
+constexpr int limit_blocks_max = 65535;
+
+/* Values in [-1, 1), the same for the same index. */
+template <typename T> __global__ void fill_kernel(void *memory, int64_t count)
+{
+    int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+    for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count;
+         i += stride) {
+        uint32_t bits = static_cast<uint32_t>(i) * 2654435761u + 97u;
+        bits ^= bits >> 15;
+        bits *= 2246822519u;
+        bits ^= bits >> 13;
+        float value = static_cast<float>(bits >> 8) * 0x1p-23f - 1.0f;
+        static_cast<T *>(memory)[i] = from_float<T>(value);
+    }
+}
+
+__global__ void read_kernel(const uint4 *memory, int64_t count, uint32_t *sums)
+{
+    uint32_t sum = 0;
+    int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
+    for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count;
+         i += stride) {
+        uint4 value = load_16_once(memory + i);
+        sum ^= value.x ^ value.y ^ value.z ^ value.w;
+    }
+    if (sum == 1) /* hardly ever: what is read must be used */
+        (void)atomic_add_relaxed(sums, sum);
+}
+
+static unsigned limit_blocks(int64_t count)
+{
+    int blocks = divide_up(count, limit_threads);
+    return static_cast<unsigned>(blocks < limit_blocks_max ? blocks : limit_blocks_max);
+}
+
+extern "C" cudaError_t kernel_fill(enum device_type type, void *memory, int64_t count,
+                                   cudaStream_t stream)
+{
+    launch_shape shape = {dim3(limit_blocks(count)), dim3(limit_threads), 0, stream, false};
+    return with_type(type, [&](auto value) {
+        return launch_kernel<fill_kernel<decltype(value)>>(shape, memory, count);
+    });
+}
+
+extern "C" cudaError_t kernel_read(const void *memory, int64_t bytes, uint32_t *sums, int blocks,
+                                   cudaStream_t stream)
+{
+    int64_t count = bytes / static_cast<int64_t>(sizeof(uint4));
+    launch_shape shape = {dim3(static_cast<unsigned>(blocks)), dim3(limit_threads), 0, stream,
+                          false};
+    return launch_kernel<read_kernel>(shape, static_cast<const uint4 *>(memory), count, sums);
+}
