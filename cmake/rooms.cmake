@@ -59,6 +59,9 @@ tokenmark_room(report SOURCES src/report/*.c USES tokenmark_results ${FONTCONFIG
                DEFINES ${FONTCONFIG_DEFINES})
 tokenmark_room(cli SOURCES src/cli/*.c USES tokenmark_bench tokenmark_report)
 
+# Plugins hold copies of what the CUDA engine uses of the program.
+set_target_properties(tokenmark_base tokenmark_model PROPERTIES POSITION_INDEPENDENT_CODE ON)
+
 # The commit is looked up at every build, so that a results file never names an older one.
 set(commit_source ${PROJECT_BINARY_DIR}/generated/commit.c)
 add_custom_target(tokenmark_commit

@@ -44,6 +44,7 @@ struct engine {
     struct cuda_linear_context *linear;
     enum device_type type; /* of weights, activations and cache */
     bool use_graph;
+    bool is_plan; /* its weights were measured only */
 
     struct cuda_layer *layers; /* [layer_count] */
     struct cuda_norm embedding_norm, final_norm;

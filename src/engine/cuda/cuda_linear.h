@@ -6,7 +6,10 @@
 #include "base/error.h"
 #include "engine/cuda/cuda_kernels.h"
 
-enum { CUDA_LINEAR_WORKSPACE = 32 << 20 };
+#ifndef CUDA_LINEAR_WORKSPACE_MB
+#define CUDA_LINEAR_WORKSPACE_MB 32
+#endif
+enum { CUDA_LINEAR_WORKSPACE = CUDA_LINEAR_WORKSPACE_MB << 20 };
 
 struct cuda_projection {
     const void *weight; /* [outputs, inputs] */

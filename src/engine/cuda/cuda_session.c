@@ -195,6 +195,8 @@ int session_predict(const struct engine *engine, const struct session_shape *sha
     int64_t reserve = (int64_t)total_bytes / RESERVE_PARTS;
     reserve = reserve < reserve_bytes_max ? reserve : reserve_bytes_max;
     int64_t available = (int64_t)free_bytes + engine->session_bytes - reserve;
+    if (engine->is_plan)
+        available -= (int64_t)engine->memory_bytes;
     *memory = (struct session_memory){
         .kv_bytes = (int64_t)plan.kv_bytes,
         .workspace_bytes = (int64_t)plan.workspace_bytes,
@@ -307,6 +309,8 @@ int session_open(struct session **out, struct engine *engine, const struct sessi
                  struct error *error)
 {
     *out = NULL;
+    if (engine->is_plan)
+        return error_set(error, ERROR_INPUT, "this engine was opened to plan: it has no weights");
     engine_limit_release(engine);
     (void)memory_peak_reset();
     struct session *session = calloc(1, sizeof *session);

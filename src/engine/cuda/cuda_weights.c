@@ -410,6 +410,11 @@ int engine_weights_load(struct engine *engine, const struct model *model,
     if (engine->layers == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for the table of layers");
     load_all(&loader);
+    if (options->plan_only) {
+        engine->memory_bytes = loader.bytes_used;
+        engine->is_plan = true;
+        return 0;
+    }
     int code = allocate(&loader, error);
     if (code == 0)
         code = open_staging(&loader, error);

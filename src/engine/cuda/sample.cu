@@ -83,7 +83,7 @@ __device__ inline uint64_t sample_best(const float *logits, int64_t count, sampl
     bool finite = true;
     for (int64_t i = threadIdx.x; i < count; i += blockDim.x) {
         float logit = logits[i] + 0.0f; /* no negative zero */
-        finite = finite && isfinite(logit);
+        finite = finite && fabsf(logit) <= 0x1.fffffep+127f;
         uint32_t bits;
         memcpy(&bits, &logit, sizeof bits);
         bits = bits >> 31 != 0 ? ~bits : bits | 0x80000000u;
