@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "bench/cell_limits.h"
 #include "bench/judge.h"
-#include "bench/limits.h"
+#include "bench/limit_reading.h"
 
 static const double giga = 1e9;
 

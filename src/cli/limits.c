@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/system.h"
 #include "base/thread_pool.h"
-#include "bench/limits.h"
+#include "bench/limit_reading.h"
 #include "cli/cli.h"
 #include "cli/command.h"
 #include "cli/peak.h"

@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "bench/limits.h"
+#include "bench/limit_reading.h"
 #include "cli/setup.h"
 
 /* Measures the open engine for about 0.3 s and keeps the fastest pass in place of what was kept;

@@ -2,7 +2,7 @@
  * on a good machine or where facts are missing; and the ceilings of a scripted engine. */
 #include "test.h"
 
-#include "bench/limits.h"
+#include "bench/limit_reading.h"
 #include "cli/surroundings.h"
 #include "engine/fake/fake.h"
 

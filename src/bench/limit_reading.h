@@ -1,7 +1,7 @@
 /* Ceilings of the machine, measured through the engine's own probes: how fast its threads read
  * memory and multiply. Never while a cell is measured. */
-#ifndef TOKENMARK_BENCH_LIMITS_H
-#define TOKENMARK_BENCH_LIMITS_H
+#ifndef TOKENMARK_BENCH_LIMIT_READING_H
+#define TOKENMARK_BENCH_LIMIT_READING_H
 
 #include <stddef.h>
 #include <stdint.h>

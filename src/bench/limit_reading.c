@@ -1,5 +1,5 @@
-/* Times the passes of limits.h. */
-#include "bench/limits.h"
+/* Times the passes of limit_reading.h. */
+#include "bench/limit_reading.h"
 
 #include <math.h>
 
