@@ -42,14 +42,17 @@ bool descends(cuda_emulator_schedule schedule)
     return schedule == CUDA_EMULATOR_DESCENDING || schedule == CUDA_EMULATOR_AHEAD_DESCENDING;
 }
 
-/* Orders what becomes ready together, so that the schedule's first is taken first. */
-void make_all_ready(std::vector<thread *> &group)
+/* Of the threads from `first` on, `count` of them, those for which `chosen` says so become ready,
+ * in an order in which the schedule's first is taken first. */
+template <typename Chosen> void make_all_ready(size_t first, size_t count, Chosen chosen)
 {
     /* What runs ahead is taken from the end. */
-    if (descends(settings.schedule) != runs_ahead(settings.schedule))
-        std::reverse(group.begin(), group.end());
-    for (thread *each : group)
-        make_ready(*each);
+    bool backwards = descends(settings.schedule) != runs_ahead(settings.schedule);
+    for (size_t i = 0; i < count; i++) {
+        thread &each = running.threads[first + (backwards ? count - 1 - i : i)];
+        if (chosen(each))
+            make_ready(each);
+    }
 }
 
 thread *take_ready()
@@ -100,11 +103,8 @@ void open_barrier()
 {
     running.waiting = 0;
     running.barriers_passed++;
-    std::vector<thread *> released;
-    for (thread &each : running.threads)
-        if (each.state == thread_state::at_barrier)
-            released.push_back(&each);
-    make_all_ready(released);
+    make_all_ready(0, running.threads.size(),
+                   [](const thread &each) { return each.state == thread_state::at_barrier; });
 }
 
 /* What goes on when a thread has returned: another, or the launcher after the block's last. */
@@ -145,19 +145,17 @@ uint3 position(uint64_t number, dim3 extent)
 
 void start_threads(dim3 extent)
 {
-    std::vector<thread *> all;
     for (thread &each : running.threads) {
-        each.number = static_cast<int>(&each - running.threads.data());
-        each.index = position(static_cast<uint64_t>(each.number), extent);
-        each.warp = each.number / warp_size;
-        each.lane = each.number % warp_size;
+        auto number = static_cast<int>(&each - running.threads.data());
+        each.index = position(static_cast<uint64_t>(number), extent);
+        each.warp = number / warp_size;
+        each.lane = number % warp_size;
         each.site = {"start of the kernel", 0};
         each.copies.clear();
         each.open_group = 0;
         fiber_prepare(each.own_fiber, thread_main);
-        all.push_back(&each);
     }
-    make_all_ready(all);
+    make_all_ready(0, running.threads.size(), [](const thread &) { return true; });
 }
 
 /* Exactly as many bytes as asked for, so that AddressSanitizer sees the first one behind. */
@@ -178,9 +176,9 @@ void run_block(const launch_shape &shape)
     running.barriers_passed = 0;
     running.shared = new_block_memory(running.shared_bytes);
     running.order = new_block_memory(order_objects);
-    start_warps();
     ready.clear();
     start_threads(shape.block);
+    start_warps();
     thread *first = take_ready();
     enter(*first);
     fiber_switch(launcher, first->own_fiber, false);
@@ -209,11 +207,9 @@ void make_ready(thread &which)
 
 void release_lanes(int warp, uint32_t lanes)
 {
-    std::vector<thread *> released;
-    for (int lane = 0; lane < warp_size; lane++)
-        if (lanes >> lane & 1)
-            released.push_back(&running.threads[static_cast<size_t>(warp * warp_size + lane)]);
-    make_all_ready(released);
+    auto first = static_cast<size_t>(warp * warp_size);
+    make_all_ready(first, std::min(running.threads.size() - first, size_t{warp_size}),
+                   [lanes](const thread &each) { return (lanes >> each.lane & 1) != 0; });
 }
 
 void wait_turn()

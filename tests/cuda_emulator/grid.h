@@ -32,7 +32,6 @@ enum class thread_state { ready, at_barrier, in_warp_operation, returned };
 struct thread {
     fiber own_fiber;
     uint3 index;
-    int number; /* in the block */
     int warp;
     int lane;
     thread_state state;
@@ -67,7 +66,7 @@ void run_grid(const std::string &kernel, const launch_shape &shape,
 void make_ready(thread &which);
 /* Lets another thread go on; returns when the caller, made ready meanwhile, is chosen again. */
 void wait_turn();
-/* Releases `first` and the other lanes of `lanes` that wait in its warp. */
+/* The lanes of a warp that an operation has been executed for. */
 void release_lanes(int warp, uint32_t lanes);
 
 /* ---- warp.cpp ---- */

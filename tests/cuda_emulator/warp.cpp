@@ -28,7 +28,7 @@ struct operands {
 
 /* Lanes that wait for the rest of one mask. */
 struct meeting {
-    uint32_t mask; /* 0: free */
+    uint32_t mask;
     uint32_t arrived;
     operation what;
     call_site site; /* of the first to arrive */
@@ -36,8 +36,17 @@ struct meeting {
     std::array<operands *, warp_size> of;
 };
 
-using warp_meetings = std::array<meeting, meetings_per_warp>;
-std::array<warp_meetings, most_warps> meetings;
+struct warp_state {
+    uint32_t present; /* lanes that have not returned */
+    uint32_t taken;   /* places of meetings */
+    std::array<meeting, meetings_per_warp> meetings;
+};
+std::array<warp_state, most_warps> warps;
+
+warp_state &warp_of(const thread &which)
+{
+    return warps[static_cast<size_t>(which.warp)];
+}
 
 const char *name_of(operation what)
 {
@@ -56,39 +65,41 @@ void check_mask(const thread &self, uint32_t mask, call_site site)
 {
     if (!(mask >> self.lane & 1))
         stop(self, site, "mask %08x does not name the calling lane %d", mask, self.lane);
-    for (int lane = 0; lane < warp_size; lane++) {
-        if (!(mask >> lane & 1))
-            continue;
-        size_t number = static_cast<size_t>(self.warp * warp_size + lane);
-        if (number >= running.threads.size())
-            stop(self, site, "mask %08x names lane %d, which the block does not have", mask, lane);
-        if (running.threads[number].state == thread_state::returned)
-            stop(self, site, "mask %08x names lane %d, which has returned (exited)", mask, lane);
-    }
+    uint32_t absent = mask & ~warp_of(self).present;
+    if (absent == 0)
+        return;
+    int lane = __builtin_ctz(absent);
+    size_t number = static_cast<size_t>(self.warp * warp_size + lane);
+    if (number >= running.threads.size())
+        stop(self, site, "mask %08x names lane %d, which the block does not have", mask, lane);
+    stop(self, site, "mask %08x names lane %d, which has returned (exited)", mask, lane);
 }
 
+/* Where the caller's lane meets the others of the mask, a new place if it is the first. */
 meeting &find_meeting(const thread &self, uint32_t mask, operation what, call_site site)
 {
-    meeting *free_one = nullptr;
-    for (meeting &each : meetings[static_cast<size_t>(self.warp)]) {
-        if (each.mask == 0) {
-            free_one = free_one ? free_one : &each;
-        } else if (each.mask == mask) {
+    warp_state &warp = warp_of(self);
+    for (uint32_t rest = warp.taken; rest != 0; rest &= rest - 1) {
+        meeting &each = warp.meetings[static_cast<size_t>(__builtin_ctz(rest))];
+        if (each.mask == mask) {
             if (each.what != what || (needs_same_site(what) && !same_site(each.site, site)))
                 stop(self, site, "divergent warp operation: %s meets %s at %s", name_of(what),
                      name_of(each.what), text_of(each.site).c_str());
             return each;
-        } else if (each.arrived & mask && each.mask >> self.lane & 1) {
-            /* Those lanes wait for the caller, and the caller would wait for them. */
+        }
+        /* Those lanes wait for the caller, and the caller would wait for them. */
+        if (each.arrived & mask && each.mask >> self.lane & 1)
             stop(self, site, "divergent warp operation: mask %08x meets mask %08x of %s at %s",
                  mask, each.mask, name_of(each.what), text_of(each.site).c_str());
-        }
     }
-    free_one->mask = mask;
-    free_one->arrived = 0;
-    free_one->what = what;
-    free_one->site = site;
-    return *free_one;
+    int place = __builtin_ctz(~warp.taken);
+    warp.taken |= 1u << place;
+    meeting &made = warp.meetings[static_cast<size_t>(place)];
+    made.mask = mask;
+    made.arrived = 0;
+    made.what = what;
+    made.site = site;
+    return made;
 }
 
 int source_of(const operands &own, int lane)
@@ -231,12 +242,16 @@ void execute(const meeting &all)
             for_lane(all, lane);
 }
 
-/* Two in turn for every place that a meeting of the warp can take. */
-unsigned char *order_object(int warp, const meeting &which)
+int place_of(const thread &self, const meeting &which)
 {
-    auto place = &which - meetings[static_cast<size_t>(warp)].data();
-    return running.order + 2 + 2 * (warp * meetings_per_warp + place) +
-           static_cast<ptrdiff_t>(which.rounds % 2);
+    return static_cast<int>(&which - warp_of(self).meetings.data());
+}
+
+/* Two in turn for every place that a meeting of the warp can take. */
+unsigned char *order_object(const thread &self, const meeting &which)
+{
+    int place = self.warp * meetings_per_warp + place_of(self, which);
+    return running.order + 2 + 2 * place + static_cast<ptrdiff_t>(which.rounds % 2);
 }
 
 /* Returns once all lanes of the mask have come and the last of them has executed it. */
@@ -250,12 +265,12 @@ void meet(operation what, uint32_t mask, operands &own, call_site site)
     all.of[static_cast<size_t>(self.lane)] = &own;
     all.arrived |= 1u << self.lane;
     self.state = thread_state::in_warp_operation;
-    own.object = order_object(self.warp, all);
+    own.object = order_object(self, all);
     if (what == operation::barrier)
         races_release(own.object);
     if (all.arrived == all.mask) {
         execute(all);
-        all.mask = 0;
+        warp_of(self).taken &= ~(1u << place_of(self, all));
         all.rounds++;
         release_lanes(self.warp, mask);
     }
@@ -265,18 +280,25 @@ void meet(operation what, uint32_t mask, operands &own, call_site site)
 
 void start_warps()
 {
-    for (warp_meetings &warp : meetings)
-        for (meeting &each : warp)
-            each.mask = 0;
+    for (warp_state &warp : warps) {
+        warp.present = 0;
+        warp.taken = 0;
+    }
+    for (const thread &each : running.threads)
+        warp_of(each).present |= 1u << each.lane;
 }
 
 void lane_returned(const thread &which)
 {
-    for (const meeting &each : meetings[static_cast<size_t>(which.warp)])
+    warp_state &warp = warp_of(which);
+    warp.present &= ~(1u << which.lane);
+    for (uint32_t rest = warp.taken; rest != 0; rest &= rest - 1) {
+        const meeting &each = warp.meetings[static_cast<size_t>(__builtin_ctz(rest))];
         if (each.mask >> which.lane & 1)
             stop(which, each.site,
                  "mask %08x names lane %d, which has returned (exited); the others wait for it",
                  each.mask, which.lane);
+    }
 }
 
 void warp_barrier(uint32_t mask, call_site site)
