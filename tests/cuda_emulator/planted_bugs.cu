@@ -3,6 +3,7 @@
  * right in all of them; 1: not in all, and how many; else a report has ended it.
  * test_planted_bugs.c knows what each must say, in each build of this program. */
 #include "cuda_emulator.h"
+#include "device_array.h"
 #include "planted_kernels.cuh"
 
 #include <cmath>
@@ -12,41 +13,6 @@
 
 namespace
 {
-/* Device memory of a case, given back at its end. */
-template <typename T> class device_array
-{
-  public:
-    explicit device_array(size_t count) : count_(count)
-    {
-        cudaMalloc(reinterpret_cast<void **>(&data_), count * sizeof(T));
-        cudaMemset(data_, 0, count * sizeof(T));
-    }
-    explicit device_array(const std::vector<T> &values) : device_array(values.size())
-    {
-        cudaMemcpy(data_, values.data(), count_ * sizeof(T), cudaMemcpyHostToDevice);
-    }
-    device_array(const device_array &) = delete;
-    device_array &operator=(const device_array &) = delete;
-    ~device_array()
-    {
-        cudaFree(data_);
-    }
-    T *data()
-    {
-        return data_;
-    }
-    std::vector<T> values() const
-    {
-        std::vector<T> result(count_);
-        cudaMemcpy(result.data(), data_, count_ * sizeof(T), cudaMemcpyDeviceToHost);
-        return result;
-    }
-
-  private:
-    T *data_ = nullptr;
-    size_t count_;
-};
-
 launch_shape shape(dim3 grid, dim3 block, size_t shared_bytes)
 {
     return {grid, block, shared_bytes, nullptr, false};
@@ -169,7 +135,7 @@ bool relaxed_counter(bool planted)
     device_array<float> in(values);
     device_array<float> parts(2 * blocks);
     device_array<float> out(1);
-    device_array<uint32_t> finished(1);
+    device_array<uint32_t> finished(std::vector<uint32_t>{0});
     launch_shape launch = shape(blocks, block_threads, sizeof(uint32_t));
     if (planted)
         launch_kernel<relaxed_counter_kernel<true>>(launch, out.data(), parts.data(),
@@ -255,7 +221,7 @@ bool waiting_block(bool planted)
     struct cuda_emulator_settings ascending = now;
     ascending.schedule = CUDA_EMULATOR_ASCENDING;
     cuda_emulator_configure(&ascending);
-    device_array<uint32_t> flag(1);
+    device_array<uint32_t> flag(std::vector<uint32_t>{0});
     launch_kernel<waiting_block_kernel>(shape(2, warp_size, 0), flag.data(), planted);
     cuda_emulator_configure(&now);
     return flag.values()[0] == 1;

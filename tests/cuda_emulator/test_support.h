@@ -1,9 +1,10 @@
-/* What the emulator's tests share: cmocka for C++, every schedule in turn, memory that gives itself
- * back, and processes that must be stopped with a report. */
+/* What the emulator's tests share: cmocka for C++, every schedule in turn, and processes that must
+ * be stopped with a report. */
 #ifndef CUDA_EMULATOR_TEST_SUPPORT_H
 #define CUDA_EMULATOR_TEST_SUPPORT_H
 
 #include "cuda_emulator.h"
+#include "device_array.h"
 
 #include <csetjmp>
 #include <csignal>
@@ -38,40 +39,6 @@ template <typename Test> void in_all_schedules(Test test)
         }
     cuda_emulator_configure(&before);
 }
-
-template <typename T> class device_array
-{
-  public:
-    explicit device_array(size_t count) : count_(count)
-    {
-        assert_int_equal(cudaMalloc(reinterpret_cast<void **>(&data_), count * sizeof(T)),
-                         cudaSuccess);
-    }
-    explicit device_array(const std::vector<T> &values) : device_array(values.size())
-    {
-        cudaMemcpy(data_, values.data(), count_ * sizeof(T), cudaMemcpyHostToDevice);
-    }
-    device_array(const device_array &) = delete;
-    device_array &operator=(const device_array &) = delete;
-    ~device_array()
-    {
-        cudaFree(data_);
-    }
-    T *data()
-    {
-        return data_;
-    }
-    std::vector<T> values() const
-    {
-        std::vector<T> result(count_);
-        cudaMemcpy(result.data(), data_, count_ * sizeof(T), cudaMemcpyDeviceToHost);
-        return result;
-    }
-
-  private:
-    T *data_ = nullptr;
-    size_t count_;
-};
 
 /* `act` must end a process of its own with a report that has `text`. */
 template <typename Act> void assert_stopped(const char *text, Act act)
