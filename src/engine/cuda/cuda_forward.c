@@ -228,7 +228,8 @@ static void attend(const struct cuda_pass *pass, int64_t index)
         .state = session_state(session),
         .stream = engine->stream,
     };
-    session_note(session, kernel_attention(&call));
+    session_note(session, flash_attention_serves(&call) ? kernel_flash_attention(&call)
+                                                        : kernel_attention(&call));
 }
 
 /* The activated inner rows of a dense MLP in plan.inner; returns the elements between rows. */

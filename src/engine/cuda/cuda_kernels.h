@@ -132,6 +132,9 @@ struct attention_call {
 };
 /* Any type and head size up to 512; keys in parts where there are few rows. */
 cudaError_t kernel_attention(const struct attention_call *call);
+/* Prompts on tensor cores: 16-bit types, head sizes up to 256 in whole 16 bytes, splits unused. */
+bool flash_attention_serves(const struct attention_call *call);
+cudaError_t kernel_flash_attention(const struct attention_call *call);
 size_t attention_partial_floats(int64_t rows, int64_t heads, int64_t kv_heads, int64_t head_dim,
                                 int64_t splits);
 size_t attention_counters(int64_t rows, int64_t heads, int64_t kv_heads);
