@@ -103,6 +103,11 @@ const struct option setup_engine_options[SETUP_ENGINE_OPTIONS] = {
      .kind = OPTION_SEED,
      .offset = offsetof(struct setup_flags, seed),
      .help = "of prompts, sampling and random weights (42)"},
+    {.name = "no-graph",
+     .kind = OPTION_SWITCH,
+     .offset = offsetof(struct setup_flags, no_graph),
+     .help = "on a GPU: launch the kernels of each decode step one by one instead of a captured "
+             "graph"},
 };
 struct model_environment setup_environment(void)
 {
@@ -165,6 +170,7 @@ int setup_open_engine(struct setup *setup, const struct setup_flags *flags,
         .notice = progress_notice,
         .notice_context = progress,
         .plan_only = flags->plan_only,
+        .no_graph = flags->no_graph,
     };
     int code = setup->ops->open(&setup->engine, setup->model, &options, error);
     progress_clear(progress);

@@ -20,6 +20,7 @@ struct setup_flags {
     const char *pin; /* "on" or "off" */
     int64_t threads;
     uint64_t seed;
+    bool no_graph;
     bool plan_only; /* no flag: the command loads no weights */
 };
 
@@ -30,7 +31,7 @@ extern const struct setup_flags setup_flags_unset;
 void setup_flags_complete(struct setup_flags *flags);
 
 /* Of the engine's options the first SETUP_PLAN_OPTIONS decide what memory is taken. */
-enum { SETUP_MODEL_OPTIONS = 4, SETUP_ENGINE_OPTIONS = 6, SETUP_PLAN_OPTIONS = 4 };
+enum { SETUP_MODEL_OPTIONS = 4, SETUP_ENGINE_OPTIONS = 7, SETUP_PLAN_OPTIONS = 4 };
 extern const struct option setup_model_options[SETUP_MODEL_OPTIONS];
 extern const struct option setup_engine_options[SETUP_ENGINE_OPTIONS];
 

@@ -28,6 +28,7 @@ struct engine_options {
     const struct clock *clock;
     void (*notice)(void *context, const char *text, double fraction); /* loading; may be NULL */
     void *notice_context;
+    bool no_graph;  /* a GPU's decode steps as plain launches, not as a captured graph */
     bool plan_only; /* for facts and predict alone: no weights are read, no session can be opened */
 };
 

@@ -143,7 +143,7 @@ static int engine_open(struct engine **out, const struct model *model,
         return error_set(error, ERROR_MEMORY, "no memory for an engine");
     engine->architecture = model_architecture(model);
     engine->clock = options->clock;
-    engine->use_graph = true;
+    engine->use_graph = !options->no_graph;
     int threads = options->threads > 0 ? options->threads : thread_pool_default_threads();
     int code = choose_dtypes(engine, options, error);
     if (code == 0)
