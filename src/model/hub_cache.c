@@ -226,6 +226,23 @@ static int make_parent(const char *path, struct error *error)
     return result;
 }
 
+/* A link made beside and renamed over: another process always finds the old or the new one. */
+static int replace_link(const char *target, const char *path, struct error *error)
+{
+    struct text beside = {0};
+    text_printf(&beside, "%s.%ld.tmp", path, (long)getpid());
+    int result = 0;
+    if (beside.failed)
+        result = error_set(error, ERROR_MEMORY, "out of memory");
+    else if (symlink(target, text_string(&beside)) != 0 ||
+             rename(text_string(&beside), path) != 0) {
+        result = error_set(error, ERROR_INPUT, "%s: cannot be linked: %s", path, strerror(errno));
+        (void)unlink(text_string(&beside));
+    }
+    text_free(&beside);
+    return result;
+}
+
 int hub_cache_link(const char *folder, const char *commit, const char *file, const char *etag,
                    struct error *error)
 {
@@ -243,13 +260,8 @@ int hub_cache_link(const char *folder, const char *commit, const char *file, con
         result = error_set(error, ERROR_MEMORY, "out of memory");
     else
         result = make_parent(text_string(&path), error);
-    if (result == 0) {
-        (void)unlink(text_string(&path));
-        /* EEXIST: another process made the same link in between. */
-        if (symlink(text_string(&target), text_string(&path)) != 0 && errno != EEXIST)
-            result = error_set(error, ERROR_INPUT, "%s: cannot be linked: %s", text_string(&path),
-                               strerror(errno));
-    }
+    if (result == 0)
+        result = replace_link(text_string(&target), text_string(&path), error);
     text_free(&target);
     text_free(&path);
     return result;
