@@ -20,6 +20,7 @@ struct analysis_cell {
     bool present; /* false: another group has this cell, this one's grid does not */
     enum cell_status status;
     const struct cell_record *record; /* of the file that measured it; NULL where none did */
+    const struct results *file;       /* that file */
     const char *reason;               /* of a skipped or failed cell, "" otherwise */
     const struct run_record *runs;    /* none for a failed cell */
     size_t run_count;

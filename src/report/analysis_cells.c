@@ -102,8 +102,10 @@ static void set_statuses(struct analysis *analysis, struct analysis_group *group
             bool measured = record->status == CELL_MEASURED || record->status == CELL_PARTIAL;
             if (!measured || cell->run_count > 0)
                 set_status(cell, record->status, record->reason);
-            if (cell->record == NULL && record->verdict.level != VERDICT_NONE)
+            if (cell->record == NULL && record->verdict.level != VERDICT_NONE) {
                 cell->record = record;
+                cell->file = file;
+            }
             if (cell->breakdown == NULL &&
                 breakdown_sum(&record->breakdown.phases[BREAKDOWN_PREFILL]) > 0)
                 cell->breakdown = &record->breakdown;

@@ -58,18 +58,32 @@ void format_number(char out[FORMAT_MAX], double value)
                  suffix);
 }
 
+/* Three digits of the mean, up to two more where the spread would be lost. */
+static int decimals_with_spread(double mean, double spread)
+{
+    int decimals = decimals_for(mean, 3);
+    int wanted = decimals_for(spread, 1);
+    return spread > 0 && wanted > decimals && wanted <= decimals + 2 ? wanted : decimals;
+}
+
 void format_mean_std(char out[FORMAT_MAX], double mean, double std)
 {
     if (!isfinite(mean) || !isfinite(std) || fabs(mean) >= 1e15 || std >= 1e15) {
         format_number(out, mean);
         return;
     }
-    /* Three digits of the mean, up to two more where the spread would be lost. */
-    int decimals = decimals_for(mean, 3);
-    int wanted = decimals_for(std, 1);
-    if (std > 0 && wanted > decimals && wanted <= decimals + 2)
-        decimals = wanted;
+    int decimals = decimals_with_spread(mean, std);
     snprintf(out, FORMAT_MAX, "%.*f ± %.*f", decimals, mean, decimals, std);
+}
+
+void format_interval(char out[FORMAT_MAX], double mean, double low, double high)
+{
+    if (!isfinite(mean) || !(low > -1e12) || !(high < 1e12)) {
+        format_number(out, mean);
+        return;
+    }
+    int decimals = decimals_with_spread(mean, (high - low) / 2);
+    snprintf(out, FORMAT_MAX, "%.*f [%.*f, %.*f]", decimals, mean, decimals, low, decimals, high);
 }
 
 void format_duration(char out[FORMAT_MAX], double seconds)

@@ -17,6 +17,9 @@ void format_number(char out[FORMAT_MAX], double value);
 /* "12.3 ± 0.4"; without the ± part when `std` is NaN. */
 void format_mean_std(char out[FORMAT_MAX], double mean, double std);
 
+/* "12.3 [11.9, 12.7]"; the mean alone when the interval is NaN. */
+void format_interval(char out[FORMAT_MAX], double mean, double low, double high);
+
 /* "12.3 ms", "1.20 s", "5.2 min". */
 void format_duration(char out[FORMAT_MAX], double seconds);
 

@@ -29,6 +29,11 @@ void report_trust(struct text *out, const struct analysis *analysis);
 void report_limits(struct text *out, const struct analysis *analysis);
 void report_advice(struct text *out, const struct analysis *analysis);
 
+/* How the group's cells were measured and how well their means are known: part of the trust;
+ * nothing where no file says so. */
+void report_precision(struct text *out, const struct analysis *analysis,
+                      const struct analysis_group *group);
+
 /* "### model (device, dtype)" where there are several groups, nothing for one. */
 void report_group_heading(struct text *out, const struct analysis *analysis,
                           const struct analysis_group *group);

@@ -101,6 +101,7 @@ void report_trust(struct text *out, const struct analysis *analysis)
         report_group_heading(out, analysis, group);
         write_counts(out, group, cell_count);
         write_cells(out, group, cell_count);
+        report_precision(out, analysis, group);
     }
     write_advice(out, analysis);
 }

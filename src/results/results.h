@@ -85,6 +85,11 @@ int results_find_spread(const struct results *results, const struct cell_record 
 int results_find_drift(const struct results *results, const struct cell_record *cell, int *drift,
                        struct error *error);
 
+/* How large that drift is: the slowest pass' mean is this part above the fastest's, in the process
+ * where it is most; NaN where nothing drifts. */
+int results_find_drift_size(const struct results *results, const struct cell_record *cell,
+                            double *size, struct error *error);
+
 /* The document as JSON text: schema_version, tool, config, options, system, model, elapsed_s,
  * cells (with the statistics of every metric), runs. */
 int results_write_json(const struct results *results, struct text *out, struct error *error);

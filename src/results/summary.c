@@ -150,21 +150,30 @@ int results_find_spread(const struct results *results, const struct cell_record 
     return 0;
 }
 
-/* The verdict on one process, whose runs `values` and `groups` hold. */
-static int process_drift(const double *values, const int64_t *groups, size_t count)
+/* A cell's drift over all its processes. */
+struct drift {
+    int found;   /* as results_find_drift says */
+    double size; /* of the process where it is largest; NaN where nothing drifts */
+};
+
+/* Adds one process, whose runs `values` and `groups` hold. */
+static void add_process(struct drift *drift, const double *values, const int64_t *groups,
+                        size_t count)
 {
     struct stats_spread spread = stats_spread(values, groups, count);
     int differ = stats_groups_differ(&spread, drift_confidence);
     if (differ == 1 && spread.high_mean - spread.low_mean <= drift_minimum * spread.low_mean)
-        return 0;
-    return differ;
+        differ = 0;
+    if (differ == 1)
+        drift->size = fmax(drift->size, spread.high_mean / spread.low_mean - 1.0);
+    drift->found = differ > drift->found ? differ : drift->found;
 }
 
-int results_find_drift(const struct results *results, const struct cell_record *cell, int *drift,
-                       struct error *error)
+static int find_drift(const struct results *results, const struct cell_record *cell,
+                      struct drift *drift, struct error *error)
 {
     struct samples samples;
-    *drift = -1;
+    *drift = (struct drift){-1, NAN};
     int code = samples_collect(&samples, results, cell, &metrics[METRIC_TOTAL_LATENCY], error);
     if (code != 0)
         return code;
@@ -174,10 +183,27 @@ int results_find_drift(const struct results *results, const struct cell_record *
     for (size_t end = 1; end <= samples.count; end++) {
         if (end < samples.count && samples.groups[end] >> 32 == samples.groups[begin] >> 32)
             continue;
-        int found = process_drift(samples.values + begin, samples.groups + begin, end - begin);
-        *drift = found > *drift ? found : *drift;
+        add_process(drift, samples.values + begin, samples.groups + begin, end - begin);
         begin = end;
     }
     samples_free(&samples);
     return 0;
+}
+
+int results_find_drift(const struct results *results, const struct cell_record *cell, int *drift,
+                       struct error *error)
+{
+    struct drift all;
+    int code = find_drift(results, cell, &all, error);
+    *drift = all.found;
+    return code;
+}
+
+int results_find_drift_size(const struct results *results, const struct cell_record *cell,
+                            double *size, struct error *error)
+{
+    struct drift all;
+    int code = find_drift(results, cell, &all, error);
+    *size = all.size;
+    return code;
 }
