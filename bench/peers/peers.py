@@ -1,9 +1,12 @@
 """The engines that are compared: tokenmark by its command line, each peer as a process of its own
-Python environment that sleeps between requests."""
+Python environment that sleeps between requests. Both say how many CPUs other processes used
+meanwhile: on a shared machine only quiet measurements mean something."""
 import json
 import os
+import statistics
 import subprocess
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # peer -> the dtypes that it has.
@@ -12,6 +15,22 @@ DTYPES = {
     "openvino": ("float32", "bfloat16", "int8"),
     "transformers": ("float32", "bfloat16", "float16"),
 }
+
+
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def busy_s():
+    """CPU seconds that all processes of the machine have used."""
+    with open("/proc/stat", encoding="ascii") as file:
+        user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) * TICK_S
+
+
+def process_s(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * TICK_S
 
 
 class Worker:
@@ -34,9 +53,14 @@ class Worker:
         raise RuntimeError(f"{self.peer} stopped: see {self.log.name}")
 
     def measure(self, ids, steps, runs):
+        pid = self.process.pid
+        begin, all_before, own_before = time.monotonic(), busy_s(), process_s(pid)
         self.process.stdin.write(json.dumps({"ids": ids, "steps": steps, "runs": runs}) + "\n")
         self.process.stdin.flush()
-        return self.answer()
+        answer = self.answer()
+        others = busy_s() - all_before - (process_s(pid) - own_before)
+        answer["other_cpus"] = max(0.0, others / (time.monotonic() - begin))
+        return answer
 
     def close(self):
         self.process.stdin.close()
@@ -68,6 +92,10 @@ class Tokenmark:
                 records = json.load(file)["runs"]
         return {"prefill_s": [run["prefill_time"] for run in records],
                 "step_s": [run["decode_time_per_token"] for run in records],
+                "other_cpus": sum(run["other_cpu_s"] or 0 for run in records)
+                              / sum(run["total_latency"] for run in records),
+                "bandwidth": statistics.median(run["bandwidth_before_gb_per_s"] or 0
+                                               for run in records),
                 "tokens": self.generate(batch, length, steps)["generated"]}
 
     def generate(self, batch, length, steps):

@@ -8,14 +8,17 @@ FIELDS = (("prefill_s", "prefill"), ("step_s", "decode step"))
 OURS = "tokenmark"
 
 
-def read_rows(path):
-    """(model, dtype, batch, length) -> round -> peer -> row."""
-    table = {}
+def read_rows(path, most_others):
+    """(model, dtype, batch, length) -> round -> peer -> row, and how many rows were disturbed."""
+    table, disturbed = {}, 0
     with open(path, encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
+            if float(row["other_cpus"]) > most_others:
+                disturbed += 1
+                continue
             key = (row["model"], row["dtype"], int(row["batch"]), int(row["length"]))
             table.setdefault(key, {}).setdefault(row["round"], {})[row["peer"]] = row
-    return table
+    return table, disturbed
 
 
 def ratios(rounds, peer, field):
@@ -87,10 +90,11 @@ def print_best(table, peers):
         print(f"below 1.10: {line}")
 
 
-def summary(path):
-    table = read_rows(path)
+def summary(path, most_others):
+    table, disturbed = read_rows(path, most_others)
     names = sorted({peer for rounds in table.values() for rows in rounds.values()
                     for peer in rows} - {OURS})
     for name in names:
         print_peer(table, name)
     print_best(table, [name for name in names if not name.startswith(OURS)])
+    print(f"\n{disturbed} rows are left out: others used more than {most_others:g} CPUs meanwhile")
