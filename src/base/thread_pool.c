@@ -26,6 +26,20 @@ enum {
     SLEEP_AFTER_NS = 2000000,
 };
 
+enum sharing {
+    SHARING_ANY,   /* from one counter */
+    SHARING_NEAR,  /* first from the thread's own run of chunks */
+    SHARING_FIXED, /* by thread number; every worker must come */
+};
+
+/* What is taken of a thread's run of chunks: the region's number above, a count below. A count of
+ * an earlier region is none of this one, so nothing need be reset. */
+struct share {
+    alignas(64) atomic_ullong cursor;
+};
+
+enum { SHARE_COUNT_BITS = 32 };
+
 struct worker {
     struct thread_pool *pool;
     pthread_t thread;
@@ -42,8 +56,10 @@ struct thread_pool {
     thread_task *task;
     void *context;
     int64_t chunk_count;
-    bool fixed; /* chunks by thread number; every worker must come */
+    enum sharing sharing;
+    uint32_t region; /* number of the near region */
     bool stop;
+    struct share *shares; /* thread_count */
     /* Each in a cache line of its own: they are written at different moments. */
     alignas(64) atomic_ullong gate;
     alignas(64) atomic_llong next;
@@ -66,11 +82,45 @@ static uint64_t phase_of(uint64_t gate)
     return gate >> PHASE_SHIFT;
 }
 
+/* The next chunk of a share, -1 when none is left. */
+static int64_t take_of_share(struct thread_pool *pool, int index)
+{
+    int64_t first = thread_pool_share_first(pool->chunk_count, index, pool->thread_count);
+    int64_t end = thread_pool_share_first(pool->chunk_count, index + 1, pool->thread_count);
+    atomic_ullong *cursor = &pool->shares[index].cursor;
+    unsigned long long word = atomic_load_explicit(cursor, memory_order_relaxed);
+    unsigned long long region = (unsigned long long)pool->region << SHARE_COUNT_BITS;
+    int64_t chunk;
+    do {
+        bool current = word >> SHARE_COUNT_BITS == pool->region;
+        chunk = first + (current ? (int64_t)(word & UINT32_MAX) : 0);
+        if (chunk >= end)
+            return -1;
+    } while (!atomic_compare_exchange_weak_explicit(
+        cursor, &word, region | (unsigned long long)(chunk - first + 1), memory_order_relaxed,
+        memory_order_relaxed));
+    return chunk;
+}
+
+static void take_near_chunks(struct thread_pool *pool, int thread)
+{
+    for (int i = 0; i < pool->thread_count; i++) {
+        int share = (thread + i) % pool->thread_count;
+        for (int64_t chunk = take_of_share(pool, share); chunk >= 0;
+             chunk = take_of_share(pool, share))
+            pool->task(pool->context, chunk, thread);
+    }
+}
+
 static void take_chunks(struct thread_pool *pool, int thread)
 {
-    if (pool->fixed) {
+    if (pool->sharing == SHARING_FIXED) {
         for (int64_t chunk = thread; chunk < pool->chunk_count; chunk += pool->thread_count)
             pool->task(pool->context, chunk, thread);
+        return;
+    }
+    if (pool->sharing == SHARING_NEAR) {
+        take_near_chunks(pool, thread);
         return;
     }
     for (;;) {
@@ -132,7 +182,7 @@ static void *work(void *argument)
             seen = phase;
             stop = pool->stop;
             take_chunks(pool, worker->index);
-            if (pool->fixed)
+            if (pool->sharing == SHARING_FIXED)
                 atomic_fetch_add_explicit(&pool->finished, 1, memory_order_release);
         }
         atomic_fetch_sub_explicit(&pool->gate, 1, memory_order_release);
@@ -160,7 +210,7 @@ static void run_region(struct thread_pool *pool)
     }
     take_chunks(pool, 0);
     int spins = 0;
-    while (pool->fixed &&
+    while (pool->sharing == SHARING_FIXED &&
            atomic_load_explicit(&pool->finished, memory_order_acquire) < pool->started)
         wait_a_little(&spins);
     uint64_t gate =
@@ -173,11 +223,11 @@ static void run_region(struct thread_pool *pool)
 }
 
 static void run(struct thread_pool *pool, thread_task *task, void *context, int64_t chunk_count,
-                bool fixed)
+                enum sharing sharing)
 {
     if (chunk_count <= 0)
         return;
-    if (pool->started == 0 || (chunk_count == 1 && !fixed)) {
+    if (pool->started == 0 || (chunk_count == 1 && sharing != SHARING_FIXED)) {
         for (int64_t chunk = 0; chunk < chunk_count; chunk++)
             task(context, chunk, 0);
         return;
@@ -185,20 +235,27 @@ static void run(struct thread_pool *pool, thread_task *task, void *context, int6
     pool->task = task;
     pool->context = context;
     pool->chunk_count = chunk_count;
-    pool->fixed = fixed;
+    pool->sharing = sharing;
+    pool->region += sharing == SHARING_NEAR;
     run_region(pool);
 }
 
 void thread_pool_run(struct thread_pool *pool, thread_task *task, void *context,
                      int64_t chunk_count)
 {
-    run(pool, task, context, chunk_count, false);
+    run(pool, task, context, chunk_count, SHARING_ANY);
+}
+
+void thread_pool_run_near(struct thread_pool *pool, thread_task *task, void *context,
+                          int64_t chunk_count)
+{
+    run(pool, task, context, chunk_count, SHARING_NEAR);
 }
 
 void thread_pool_run_static(struct thread_pool *pool, thread_task *task, void *context,
                             int64_t chunk_count)
 {
-    run(pool, task, context, chunk_count, true);
+    run(pool, task, context, chunk_count, SHARING_FIXED);
 }
 
 int thread_pool_thread_count(const struct thread_pool *pool)
@@ -236,7 +293,11 @@ int thread_pool_create(struct thread_pool **out, int thread_count, bool pin, str
     memset(pool, 0, sizeof *pool);
     pool->thread_count = thread_count;
     pool->workers = calloc((size_t)thread_count, sizeof *pool->workers);
-    if (pool->workers == NULL) {
+    size_t share_bytes = (size_t)thread_count * sizeof *pool->shares;
+    pool->shares = aligned_alloc(alignof(struct share), share_bytes);
+    if (pool->shares != NULL)
+        memset(pool->shares, 0, share_bytes);
+    if (pool->workers == NULL || pool->shares == NULL) {
         error_set(error, ERROR_MEMORY, "no memory for a pool of %d threads", thread_count);
         goto fail;
     }
@@ -266,7 +327,7 @@ void thread_pool_destroy(struct thread_pool *pool)
         return;
     pool->stop = true;
     pool->chunk_count = 0;
-    pool->fixed = true; /* so that the region waits until every worker saw `stop` */
+    pool->sharing = SHARING_FIXED; /* so that the region waits until every worker saw `stop` */
     if (pool->started > 0)
         run_region(pool);
     for (int i = 0; i < pool->started; i++)
@@ -274,6 +335,7 @@ void thread_pool_destroy(struct thread_pool *pool)
     if (pool->pinned)
         (void)pthread_setaffinity_np(pthread_self(), sizeof pool->caller_mask, &pool->caller_mask);
     free(pool->workers);
+    free(pool->shares);
     free(pool);
 }
 

@@ -28,6 +28,18 @@ int thread_pool_thread_count(const struct thread_pool *pool);
 void thread_pool_run(struct thread_pool *pool, thread_task *task, void *context,
                      int64_t chunk_count);
 
+/* Like run, but thread t begins with the t-th of as many equal runs of neighbouring chunks as
+ * there are threads, in order, and helps others only then: for reading memory as one stream a
+ * thread. Below 2^32 chunks. */
+void thread_pool_run_near(struct thread_pool *pool, thread_task *task, void *context,
+                          int64_t chunk_count);
+
+/* The first chunk of thread `share` in run_near; the next share's ends its own. */
+static inline int64_t thread_pool_share_first(int64_t chunk_count, int share, int thread_count)
+{
+    return chunk_count * share / thread_count;
+}
+
 /* Like run, but thread t always takes the same chunks (t, t + n, ...): for touching memory
  * where it will be read. */
 void thread_pool_run_static(struct thread_pool *pool, thread_task *task, void *context,

@@ -40,6 +40,7 @@ struct linear_call {
     float scale;           /* of the product and bias after activation; 1 as a rule */
     const float *residual; /* [rows, outputs] added at the end, may be y itself, or NULL */
     int64_t residual_stride;
+    int64_t ahead_end; /* panels up to here may be fetched ahead; 0: those of the call alone */
 };
 
 /* Attention of some query positions of one row over one KV head; the `group` query heads that

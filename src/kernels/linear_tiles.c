@@ -27,14 +27,15 @@ struct plan {
     int64_t step_bytes;   /* of weights */
     int64_t step_x_bytes; /* of rows in place */
     int64_t panel_bytes;
-    int64_t panel_end;
+    int64_t ahead_end; /* panels that may be fetched ahead */
     int64_t blocks;
 };
 
 static struct plan plan_make(const struct linear_tile_set *set, const struct linear_call *call,
                              int64_t row_count, int64_t panel_end)
 {
-    struct plan plan = {.set = set, .call = call, .panel_end = panel_end, .blocks = 1};
+    struct plan plan = {.set = set, .call = call, .blocks = 1};
+    plan.ahead_end = call->ahead_end > panel_end ? call->ahead_end : panel_end;
     plan.x = (const char *)call->x + linear_row_header(call->type);
     plan.x_stride = call->type == KERNEL_F32
                         ? call->x_stride * (int64_t)sizeof(float)
@@ -86,7 +87,7 @@ static void set_ahead(struct linear_tile *tile, const struct plan *plan, int64_t
 {
     tile->ahead = tile->weight + AHEAD_BYTES;
     tile->ahead_step = plan->step_bytes;
-    if (count == 1 || panel + 1 >= plan->panel_end)
+    if (count == 1 || panel + 1 >= plan->ahead_end)
         return;
     tile->ahead_step = plan->step_bytes / count;
     tile->ahead = tile->weight + plan->panel_bytes + index * tile->steps * tile->ahead_step;

@@ -34,16 +34,18 @@ static struct thread_pool *make(int threads, bool pin)
     return pool;
 }
 
-static void test_every_chunk_once(void **state)
+typedef void pool_run(struct thread_pool *pool, thread_task *task, void *context,
+                      int64_t chunk_count);
+
+static void check_every_chunk_once(pool_run *run)
 {
-    (void)state;
     static const int64_t counts[] = {0, 1, 2, 3, 4, 5, 63, CHUNKS};
     for (int threads = 1; threads <= THREADS; threads++) {
         struct thread_pool *pool = make(threads, false);
         for (int round = 0; round < 50; round++)
             for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
                 struct record record = {.thread_count = threads};
-                thread_pool_run(pool, record_chunk, &record, counts[i]);
+                run(pool, record_chunk, &record, counts[i]);
                 for (int64_t chunk = 0; chunk < CHUNKS; chunk++) {
                     assert_int_equal(record.taken[chunk], chunk < counts[i]);
                     assert_in_range(record.thread[chunk], 0, threads - 1);
@@ -51,6 +53,51 @@ static void test_every_chunk_once(void **state)
             }
         thread_pool_destroy(pool);
     }
+}
+
+static void test_every_chunk_once(void **state)
+{
+    (void)state;
+    check_every_chunk_once(thread_pool_run);
+    check_every_chunk_once(thread_pool_run_near);
+}
+
+struct meeting {
+    struct record record;
+    atomic_int arrived;
+    int wanted; /* the first chunk of a share ends when so many chunks have begun */
+};
+
+static void meet(void *context, int64_t chunk, int thread)
+{
+    struct meeting *meeting = context;
+    record_chunk(&meeting->record, chunk, thread);
+    atomic_fetch_add(&meeting->arrived, 1);
+    while (chunk == 0 && atomic_load(&meeting->arrived) < meeting->wanted)
+        (void)sched_yield();
+    while (meeting->wanted == THREADS && atomic_load(&meeting->arrived) < THREADS)
+        (void)sched_yield();
+}
+
+/* As many chunks as threads, none of which ends before all have begun: each thread has its own.
+ * Then one that lasts until all others are done: its share is finished by others. */
+static void test_near_chunks_are_a_threads_own_then_anyones(void **state)
+{
+    (void)state;
+    struct thread_pool *pool = make(THREADS, false);
+    for (int round = 0; round < 50; round++) {
+        struct meeting own = {.wanted = THREADS};
+        thread_pool_run_near(pool, meet, &own, THREADS);
+        for (int i = 0; i < THREADS; i++)
+            assert_int_equal(own.record.thread[i], i);
+        struct meeting helped = {.wanted = 40};
+        thread_pool_run_near(pool, meet, &helped, 40);
+        for (int i = 1; i < 40; i++) {
+            assert_int_equal(helped.record.taken[i], 1);
+            assert_int_not_equal(helped.record.thread[i], helped.record.thread[0]);
+        }
+    }
+    thread_pool_destroy(pool);
 }
 
 static void test_static_chunks_keep_their_thread(void **state)
@@ -223,6 +270,7 @@ int main(int argument_count, char **arguments)
         return bench();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_chunk_once),
+        cmocka_unit_test(test_near_chunks_are_a_threads_own_then_anyones),
         cmocka_unit_test(test_static_chunks_keep_their_thread),
         cmocka_unit_test(test_wakes_from_every_state),
         cmocka_unit_test(test_idle_pool_sleeps),

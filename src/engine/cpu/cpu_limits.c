@@ -78,7 +78,7 @@ static int run_read(struct engine *engine, struct limit_probe *probe, struct err
     struct read_call call = {engine->kernels, memory, (uint64_t *)(void *)(memory + bytes)};
     if (is_new)
         thread_pool_run_static(engine->pool, touch_chunk, &call, chunks);
-    thread_pool_run(engine->pool, read_chunk, &call, chunks);
+    thread_pool_run_near(engine->pool, read_chunk, &call, chunks);
     probe->work = (double)bytes;
     return 0;
 }

@@ -39,7 +39,20 @@ struct linear_job {
     int64_t panels;
     int64_t panel_chunks;
     int64_t row_chunks;
+    int threads;
 };
+
+/* Where the panels end that whoever begins with this chunk has to read: the next panel in memory
+ * is fetched up to there. */
+static int64_t share_end(const struct linear_job *job, int64_t chunk)
+{
+    for (int share = 1; share < job->threads; share++) {
+        int64_t end = thread_pool_share_first(job->panel_chunks, share, job->threads);
+        if (chunk < end)
+            return job->panels * end / job->panel_chunks;
+    }
+    return job->panels;
+}
 
 static void linear_chunk(void *context, int64_t chunk, int thread)
 {
@@ -51,7 +64,10 @@ static void linear_chunk(void *context, int64_t chunk, int thread)
     int64_t panel_end = job->panels * (panel_chunk + 1) / job->panel_chunks;
     int64_t row_first = job->rows * row_chunk / job->row_chunks;
     int64_t row_end = job->rows * (row_chunk + 1) / job->row_chunks;
-    job->kernels->linear(job->call, row_first, row_end - row_first, panel_first,
+    struct linear_call call = *job->call;
+    if (job->row_chunks == 1)
+        call.ahead_end = share_end(job, panel_chunk);
+    job->kernels->linear(&call, row_first, row_end - row_first, panel_first,
                          panel_end - panel_first);
 }
 
@@ -87,8 +103,9 @@ void cpu_linear_run(struct thread_pool *pool, const struct kernels *kernels,
 {
     struct linear_job job = {.kernels = kernels, .call = call, .rows = rows};
     job.panels = divide_up(call->outputs, KERNEL_PANEL);
-    choose_chunks(&job, thread_pool_thread_count(pool));
-    thread_pool_run(pool, linear_chunk, &job, job.panel_chunks * job.row_chunks);
+    job.threads = thread_pool_thread_count(pool);
+    choose_chunks(&job, job.threads);
+    thread_pool_run_near(pool, linear_chunk, &job, job.panel_chunks * job.row_chunks);
 }
 
 struct prepare_job {
@@ -159,7 +176,8 @@ void cpu_matrix_pack_into(struct cpu_matrix *matrix, void *memory, float *scratc
     struct pack_job job = {.kernels = kernels, .matrix = matrix, .read = read, .context = context};
     job.scratch = scratch;
     job.panels = divide_up(outputs, KERNEL_PANEL);
-    job.chunks = panel_chunks(thread_pool_thread_count(pool), type, outputs, inputs);
+    /* Each thread touches first what it will read: its share of the panels. */
+    job.chunks = clamp(job.panels, 1, thread_pool_thread_count(pool));
     thread_pool_run_static(pool, pack_chunk, &job, job.chunks);
 }
 
