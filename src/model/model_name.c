@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/suggest.h"
 #include "base/text.h"
@@ -11,6 +12,7 @@
 #include "model/hub_cache.h"
 #include "model/locate.h"
 #include "model/model_internal.h"
+#include "model/safetensors.h"
 
 enum { SUGGESTIONS_MAX = 256, HUB_ATTEMPTS = 5 };
 
@@ -69,13 +71,20 @@ static bool is_offline(const struct model_environment *environment)
     return false;
 }
 
-static bool has_readable_weights(const char *directory)
+/* Whether a cached snapshot needs nothing from the hub; a download may have been interrupted. */
+static bool is_complete(const char *directory, bool random)
 {
-    enum weights_form form;
+    enum weights_form form = WEIGHTS_ABSENT;
     char *path = NULL;
-    int status = locate_weights(&form, &path, directory, NULL);
+    char *config = file_join(directory, "config.json");
+    bool complete = config != NULL && file_exists(config);
+    if (complete && !random)
+        complete = locate_weights(&form, &path, directory, NULL) == 0 &&
+                   (form == WEIGHTS_SINGLE ||
+                    (form == WEIGHTS_SHARDED && safetensors_index_is_complete(path)));
+    free(config);
     free(path);
-    return status == 0 && (form == WEIGHTS_SINGLE || form == WEIGHTS_SHARDED);
+    return complete;
 }
 
 /* Downloads into model->path, or says in `error` why not. */
@@ -94,9 +103,10 @@ static int fetch(struct model *model, const struct model_options *options,
     if (is_offline(&options->environment)) {
         *outcome = HUB_NO_NETWORK;
         return error_set(error, ERROR_INPUT,
-                         "model \"%s\": its weights are not in the Hugging Face cache, and "
-                         "HF_HUB_OFFLINE forbids to download them",
-                         model->name);
+                         "model \"%s\": %s in the Hugging Face cache, and HF_HUB_OFFLINE forbids "
+                         "to download what is missing",
+                         model->name,
+                         model->path != NULL ? "only part of what is needed is" : "it is not");
     }
     char *folder = NULL;
     int status = hub_fetch(&folder, outcome, model->name, &hub, error);
@@ -121,8 +131,7 @@ int model_open_name(struct model *model, const struct model_options *options, st
 
     model->source = MODEL_FROM_CACHE;
     model->path = hub_cache_find(&options->environment, model->name, options->revision);
-    bool random = options->weights == WEIGHTS_RANDOM;
-    if (model->path != NULL && (random || has_readable_weights(model->path)))
+    if (model->path != NULL && is_complete(model->path, options->weights == WEIGHTS_RANDOM))
         return model_open_directory(model, options, error);
     enum hub_outcome outcome = HUB_FETCHED;
     struct error reason = {0};

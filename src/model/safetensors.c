@@ -202,18 +202,25 @@ int safetensors_open(struct tensor_set *set, const char *path, struct error *err
 }
 
 /* A shard must lie beside its index: no path that leads elsewhere is followed. */
-static int open_shard(struct tensor_set *set, const char *index_path, const char *name,
-                      struct error *error)
+static int shard_path(char **out, const char *index_path, const char *name, struct error *error)
 {
     if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
         return error_set(error, ERROR_INPUT, "%s: \"%.200s\" is no file beside the index",
                          index_path, name);
     const char *slash = strrchr(index_path, '/');
     char *folder = slash != NULL ? strndup(index_path, (size_t)(slash - index_path)) : strdup(".");
-    char *path = folder != NULL ? file_join(folder, name) : NULL;
-    int status = path != NULL ? safetensors_open(set, path, error)
-                              : error_set(error, ERROR_MEMORY, "%s: out of memory", index_path);
+    *out = folder != NULL ? file_join(folder, name) : NULL;
     free(folder);
+    return *out != NULL ? 0 : error_set(error, ERROR_MEMORY, "%s: out of memory", index_path);
+}
+
+static int open_shard(struct tensor_set *set, const char *index_path, const char *name,
+                      struct error *error)
+{
+    char *path = NULL;
+    int status = shard_path(&path, index_path, name, error);
+    if (status == 0)
+        status = safetensors_open(set, path, error);
     free(path);
     return status;
 }
@@ -243,17 +250,44 @@ static int open_shards(struct tensor_set *set, const char *index_path, json_t *w
     return status;
 }
 
-int safetensors_open_index(struct tensor_set *set, const char *index_path, struct error *error)
+/* *weight_map belongs to *index. */
+static int load_index(json_t **index, json_t **weight_map, const char *index_path,
+                      struct error *error)
 {
-    json_t *index = NULL;
-    int status = json_file_load(&index, index_path, INDEX_BYTES_MAX, error);
+    int status = json_file_load(index, index_path, INDEX_BYTES_MAX, error);
     if (status != 0)
         return status;
-    json_t *weight_map = json_object_get(index, "weight_map");
-    if (!json_is_object(weight_map) || json_object_size(weight_map) == 0)
+    *weight_map = json_object_get(*index, "weight_map");
+    if (!json_is_object(*weight_map) || json_object_size(*weight_map) == 0)
         status = error_set(error, ERROR_INPUT, "%s: weight_map is missing or empty", index_path);
+    return status;
+}
+
+int safetensors_open_index(struct tensor_set *set, const char *index_path, struct error *error)
+{
+    json_t *index = NULL, *weight_map = NULL;
+    int status = load_index(&index, &weight_map, index_path, error);
     if (status == 0)
         status = open_shards(set, index_path, weight_map, error);
     json_decref(index);
     return status;
+}
+
+bool safetensors_index_is_complete(const char *index_path)
+{
+    json_t *index = NULL, *weight_map = NULL;
+    struct error ignored = {0};
+    bool complete = load_index(&index, &weight_map, index_path, &ignored) == 0;
+    const char *tensor;
+    json_t *value;
+    json_object_foreach(weight_map, tensor, value)
+    {
+        char *path = NULL;
+        complete = complete && json_is_string(value) &&
+                   shard_path(&path, index_path, json_string_value(value), &ignored) == 0 &&
+                   file_exists(path);
+        free(path);
+    }
+    json_decref(index);
+    return complete;
 }

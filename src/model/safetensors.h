@@ -3,6 +3,7 @@
 #ifndef TOKENMARK_MODEL_SAFETENSORS_H
 #define TOKENMARK_MODEL_SAFETENSORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -14,6 +15,9 @@ int safetensors_open(struct tensor_set *set, const char *path, struct error *err
 /* Adds the tensors of all files that an index (model.safetensors.index.json) names; they lie
  * beside it. */
 int safetensors_open_index(struct tensor_set *set, const char *index_path, struct error *error);
+
+/* Whether every file that the index names is there; false for an index that cannot be read. */
+bool safetensors_index_is_complete(const char *index_path);
 
 /* The same as safetensors_open from bytes in `file`'s map. Fuzzed. */
 int safetensors_parse(struct tensor_set *set, const struct tensor_file *file, struct error *error);

@@ -135,6 +135,27 @@ class HubTest(unittest.TestCase):
         self.assertEqual(self.good("org/sharded"), self.good(os.path.join(GOLDEN, "gpt2")))
         self.assertEqual(len(self.hub.downloads("org/sharded")), 5)
 
+    def test_interrupted_download_is_completed(self):
+        """As other tools leave a cache behind: the reference is written, a shard is missing."""
+        tokens = self.good("org/sharded")
+        snapshot = self.path("org/sharded", "snapshots", COMMIT)
+        for missing in ("model-00003-of-00005.safetensors", "model.safetensors.index.json",
+                        "config.json"):
+            link = os.path.join(snapshot, missing)
+            os.remove(os.path.realpath(link))  # and the link dangles
+            self.refused("org/sharded", "only part", HF_HUB_OFFLINE="1")
+            self.assertEqual(tokens, self.good("org/sharded"))
+            os.remove(link)
+            self.hub.seen.clear()
+            self.assertEqual(tokens, self.good("org/sharded"))
+            # Its bytes were there: nothing is downloaded again.
+            self.assertEqual(self.hub.downloads("org/sharded"), [])
+
+    def test_interrupted_download_of_the_configuration(self):
+        self.good("org/tiny")
+        os.remove(os.path.join(self.path("org/tiny", "snapshots", COMMIT), "config.json"))
+        self.good("org/tiny", "--weights", "random")
+
     def test_renamed_repository(self):
         self.assertEqual(self.good("org/renamed"), self.good(os.path.join(GOLDEN, "gpt2")))
 
