@@ -210,6 +210,10 @@ void fiber_release(fiber &self, bool keep_stack)
         races_end_fiber(self.race_detector);
     self.race_detector = nullptr;
     if (!keep_stack && self.stack) {
+#ifdef EMULATOR_ADDRESS_CHECKS
+        /* Frames that were left, not returned from, are marked still: others get these pages. */
+        __asan_unpoison_memory_region(self.stack + guard_bytes(), stack_bytes);
+#endif
         munmap(self.stack, guard_bytes() + stack_bytes);
         self.stack = nullptr;
     }
