@@ -39,6 +39,7 @@ static void series_free(struct series *series)
     free(series->runs);
     free(series->values);
     free(series->sorted);
+    *series = (struct series){0};
 }
 
 static int series_collect(struct series *series, const struct results *results,

@@ -26,6 +26,7 @@ static void samples_free(struct samples *samples)
     free(samples->values);
     free(samples->groups);
     free(samples->scratch);
+    *samples = (struct samples){0};
 }
 
 static size_t count_runs(const struct results *results, const struct cell_record *cell)
