@@ -57,6 +57,10 @@ void hub_http_prepare(struct hub_connection *connection, CURL *curl, const char 
     (void)curl_easy_setopt(curl, CURLOPT_URL, url);
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_LIMIT_S);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    /* A name server that does not answer must not hold the end of the connection limit up. */
+    (void)curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
+#endif
     (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_LIMIT_S);
     (void)curl_easy_setopt(curl, CURLOPT_USERAGENT, "tokenmark");
@@ -203,6 +207,15 @@ static bool is_unreachable(CURLcode code)
            code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT;
 }
 
+/* Where not even a connection came about, a person without a network waits for every further try.
+ */
+static bool was_connected(CURL *curl)
+{
+    curl_off_t connected_us = 0;
+    (void)curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
+    return connected_us > 0;
+}
+
 /* A file's facts are in the first answer that names an etag. A renamed repository answers with a
  * redirect on the hub itself, which is followed; one to another host (the file's bytes) is not. */
 static bool follow_on_hub(struct hub_connection *connection, CURL *curl,
@@ -259,7 +272,8 @@ static int exchange_run(struct hub_connection *connection, const char *url,
             continue;
         if (code == CURLE_OK && ((status >= 200 && status < 300) || redirected))
             break;
-        if (attempt + 1 < connection->options->attempts && hub_http_may_retry(code, status)) {
+        if (attempt + 1 < connection->options->attempts && was_connected(curl) &&
+            hub_http_may_retry(code, status)) {
             hub_http_sleep(
                 hub_http_pause_s(connection->options, attempt++, exchange->headers.retry_after_s));
             continue;

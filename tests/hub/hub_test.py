@@ -7,10 +7,12 @@ import json
 import os
 import resource
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 from fake_hub import COMMIT, Hub
@@ -223,6 +225,24 @@ class HubTest(unittest.TestCase):
     def test_no_network(self):
         endpoint = {"HF_ENDPOINT": "http://127.0.0.1:9"}
         self.refused("org/tiny", "127.0.0.1:9", **endpoint)
+
+    def test_a_hub_that_never_answers_is_given_up_soon(self):
+        """Its queue of connections is full: further ones are neither taken nor refused."""
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen(0)
+            host, port = silent.getsockname()
+            waiting = []
+            for _ in range(8):
+                waiting.append(socket.socket())
+                waiting[-1].setblocking(False)
+                waiting[-1].connect_ex((host, port))
+            begin = time.monotonic()
+            self.refused("org/tiny", f"{host}:{port}",
+                         HF_ENDPOINT=f"http://{host}:{port}")
+            self.assertLess(time.monotonic() - begin, 8)
+            for connection in waiting:
+                connection.close()
 
     def test_random_weights_need_the_configuration_only(self):
         self.good("org/tiny", "--weights", "random")
