@@ -8,7 +8,7 @@ BENCH_OUTPUT ?= quick_test
 BUILD = scripts/build.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all bench bench-peers test test-real soak install lint format asan tsan fuzz coverage clean help
+.PHONY: all bench bench-peers bench-gpu-peers test test-gpu test-real soak install lint format asan tsan fuzz coverage clean help
 
 all: ## build build/tokenmark
 	@scripts/install_dependencies.sh build
@@ -28,6 +28,14 @@ test: ## run every test
 
 test-real: all ## real weights (a package of 90 MB): the tokens that transformers gives
 	@scripts/test_real.sh
+
+test-gpu: ## on a GPU: kernels under compute-sanitizer, every family against goldens and CPU
+	@scripts/install_dependencies.sh build plots test
+	@JOBS=$(JOBS) $(BUILD) test
+	@scripts/test_gpu.sh
+
+bench-gpu-peers: all ## on a GPU: compare with transformers (PEERS="--rounds 3 ...")
+	@scripts/bench_gpu_peers.sh $(PEERS)
 
 bench-peers: all ## compare with other engines on this machine (PEERS="--rounds 3 ...")
 	@scripts/bench_peers.sh $(PEERS)

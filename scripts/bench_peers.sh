@@ -4,18 +4,5 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-work=build/peers
-mkdir -p "$work"
-for peer in transformers openvino llama; do
-    venv=$work/venv-$peer
-    [ -e "$venv/installed" ] && continue
-    [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-    # llama.cpp is built here, for this machine's instructions.
-    if ! CMAKE_ARGS="-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF" \
-        "$venv/bin/python" -m pip install -q -r "bench/peers/requirements-$peer.txt"; then
-        echo "$peer could not be installed from the Python package registry." >&2
-        exit 1
-    fi
-    touch "$venv/installed"
-done
-exec "$work/venv-transformers/bin/python" bench/peers/run.py "$@"
+scripts/peer_environment.sh build/peers transformers openvino llama
+exec build/peers/venv-transformers/bin/python bench/peers/run.py "$@"

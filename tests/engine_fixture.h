@@ -84,6 +84,23 @@ static inline const struct engine_ops *cpu_ops(void)
     return ops;
 }
 
+/* The CUDA engine: on the emulated GPU, or on the device that TOKENMARK_TEST_DEVICE names. */
+static inline const char *cuda_device(void)
+{
+    const char *device = getenv("TOKENMARK_TEST_DEVICE");
+    return device != NULL && device[0] != '\0' ? device : "emu";
+}
+
+static inline const struct engine_ops *cuda_ops(void)
+{
+    const struct engine_ops *ops = NULL;
+    int index = 0;
+    struct error reason = {0}, error = {0};
+    if (engine_choose(&ops, &index, cuda_device(), &reason, &error) != 0)
+        fail_msg("%s", error.text);
+    return ops;
+}
+
 static inline int try_open_model(struct opened *opened, const char *folder, int64_t max_positions,
                                  struct error *error)
 {

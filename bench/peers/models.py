@@ -17,16 +17,17 @@ CELLS = {"gpt2": ("1,4,16", "32,128,512")}
 OTHER_CELLS = ("1,4", "128,512")
 
 
-def make_model(name, folder):
+def make_model(name, folder, shapes=None, dtype="float32"):
+    """Made where it is not there yet. `shapes`: instead of MODELS."""
     path = os.path.join(folder, name)
     if os.path.exists(os.path.join(path, "config.json")):
         return path
     import torch
     import transformers
-    kind, facts = MODELS[name]
+    kind, facts = (shapes or MODELS)[name]
     torch.manual_seed(1)
     config = getattr(transformers, kind)(**facts)
-    model = transformers.AutoModelForCausalLM.from_config(config)
+    model = transformers.AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
     model.save_pretrained(path)
     return path
 

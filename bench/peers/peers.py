@@ -34,12 +34,16 @@ def process_s(pid):
 
 
 class Worker:
-    def __init__(self, peer, work, folder, dtype, threads):
-        python = os.path.join(work, "venv-" + peer, "bin", "python")
-        script = os.path.join(HERE, f"worker_{peer}.py")
-        self.log = open(os.path.join(work, f"{peer}.log"), "w", encoding="utf-8")
+    """`words`: what the peer's script takes beside folder, dtype and threads. `python`: instead
+    of the peer's own environment; `script`: instead of its own."""
+
+    def __init__(self, peer, work, folder, dtype, threads, words=(), python=None, script=None):
+        python = python or os.path.join(work, "venv-" + peer, "bin", "python")
+        script = script or os.path.join(HERE, f"worker_{peer}.py")
+        log = os.path.join(work, "-".join([peer, *words]).replace(":", "") + ".log")
+        self.log = open(log, "w", encoding="utf-8")
         self.process = subprocess.Popen(
-            [python, script, folder, dtype, str(threads)],
+            [python, script, folder, dtype, str(threads), *words],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.peer = peer
         if not self.answer().get("ready"):
@@ -52,12 +56,15 @@ class Worker:
                 return json.loads(line)
         raise RuntimeError(f"{self.peer} stopped: see {self.log.name}")
 
+    def ask(self, request):
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        return self.answer()
+
     def measure(self, ids, steps, runs):
         pid = self.process.pid
         begin, all_before, own_before = time.monotonic(), busy_s(), process_s(pid)
-        self.process.stdin.write(json.dumps({"ids": ids, "steps": steps, "runs": runs}) + "\n")
-        self.process.stdin.flush()
-        answer = self.answer()
+        answer = self.ask({"ids": ids, "steps": steps, "runs": runs})
         others = busy_s() - all_before - (process_s(pid) - own_before)
         answer["other_cpus"] = max(0.0, others / (time.monotonic() - begin))
         return answer
@@ -71,8 +78,8 @@ class Worker:
 class Tokenmark:
     """bench for the times, generate for the tokens. `sampled`: at the defaults of bench."""
 
-    def __init__(self, program, folder, dtype, threads, sampled=False):
-        self.common = ["--model", folder, "--dtype", dtype, "--device", "cpu",
+    def __init__(self, program, folder, dtype, threads, sampled=False, device="cpu"):
+        self.common = ["--model", folder, "--dtype", dtype, "--device", device,
                        "--threads", str(threads)]
         self.program = program
         self.sampled = sampled
@@ -89,8 +96,10 @@ class Tokenmark:
                  "--output-file", prefix],
                 check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             with open(prefix + ".json", encoding="utf-8") as file:
-                records = json.load(file)["runs"]
-        return {"prefill_s": [run["prefill_time"] for run in records],
+                document = json.load(file)
+        records = document["runs"]
+        return {"cell": document["cells"][0],
+                "prefill_s": [run["prefill_time"] for run in records],
                 "step_s": [run["decode_time_per_token"] for run in records],
                 "other_cpus": sum(run["other_cpu_s"] or 0 for run in records)
                               / sum(run["total_latency"] for run in records),

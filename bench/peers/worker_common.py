@@ -6,11 +6,15 @@ import sys
 WARM_UP_STEPS = 4
 
 
-def serve(generate):
-    """generate(ids, steps) -> (prefill seconds, seconds a decode step, tokens [row][step])."""
+def serve(generate, limits=None):
+    """generate(ids, steps) -> (prefill seconds, seconds a decode step, tokens [row][step]);
+    limits() -> what the device does at most, where that is asked for."""
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
+        if request.get("limits"):
+            print(json.dumps(limits()), flush=True)
+            continue
         ids, steps = request["ids"], request["steps"]
         generate(ids, min(steps, WARM_UP_STEPS))
         runs = [generate(ids, steps) for _ in range(request["runs"])]

@@ -1,6 +1,7 @@
-/* The CUDA engine, on the emulated GPU, against Hugging Face transformers: every folder of
- * tests/golden in float32 (the same greedy tokens), float16 and bfloat16 (on the reference's own
- * tokens, within the bounds of tests/golden/test_golden_dtypes.c). Decode steps are captured. */
+/* The CUDA engine, on the emulated GPU or a real one, against Hugging Face transformers: every
+ * folder of tests/golden in float32 (the same greedy tokens), float16 and bfloat16 (on the
+ * reference's own tokens, within the bounds of tests/golden/test_golden_dtypes.c). Decode steps are
+ * captured. */
 #include "golden_fixture.h"
 
 struct dtype_bounds {
@@ -15,16 +16,6 @@ static const struct dtype_bounds dtypes[] = {
     {"bfloat16", 5e-2, 7e-3, true},
 };
 static const double expert_factor = 4;
-
-static const struct engine_ops *emulated_ops(void)
-{
-    const struct engine_ops *ops = NULL;
-    int index = 0;
-    struct error reason = {0}, error = {0};
-    if (engine_choose(&ops, &index, "emu", &reason, &error) != 0)
-        fail_msg("%s", error.text);
-    return ops;
-}
 
 static double mean_square_root(const float *actual, const float *expected, int64_t count)
 {
@@ -68,7 +59,7 @@ static void test_folder(void **state)
     golden_load(&golden, *state);
     struct opened opened;
     golden_open(&opened, &golden, golden_folder(folder, golden.name));
-    opened.ops = emulated_ops();
+    opened.ops = cuda_ops();
     for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++) {
         struct engine_options options = make_options("auto", 2);
         options.dtype = dtypes[i].name;
