@@ -12,6 +12,7 @@ enum error_code {
     ERROR_INPUT = -2,   /* what a person gave is wrong: flag, file, name (exit 2) */
     ERROR_MEMORY = -3,  /* no memory on the host or the device; a cell can fail of it */
     ERROR_STOPPED = -4, /* a person or a limit asked to stop */
+    ERROR_DEVICE = -5,  /* the device serves this process no longer; a fresh one may go on */
 };
 
 struct error {

@@ -20,6 +20,9 @@ static const double tick_noise_s = 0.05;
 static const double swapped_minimum = 256; /* pages: 1 MB */
 static const double bandwidth_change = 0.10;
 static const double ceiling_tolerance = 1.05;
+/* Of the decode time; and what the two ends of it may cost on the host. */
+static const double clock_tolerance = 0.01;
+static const double clock_noise_s = 1e-4;
 enum { RUNS_MIN = 3 };
 
 static const enum metric_id judged[] = {METRIC_TOTAL_LATENCY, METRIC_PREFILL_TIME,
@@ -241,6 +244,31 @@ static void judge_clocks(struct verdict *verdict, const struct series *series)
                     "the read bandwidth differed by %.0f %% before and after", 100.0 * change);
 }
 
+/* The device's clock and the host's around the same steps, and memory that did not come back. */
+static void judge_device(struct verdict *verdict, const struct series *series,
+                         const struct cell_record *cell)
+{
+    const struct run_record *worst = NULL;
+    double largest = 0.0;
+    for (size_t i = 0; i < series->count; i++) {
+        const struct run_record *run = series->runs[i];
+        double difference = fabs(run->device_decode_time - run->decode_time);
+        double excess = difference - clock_noise_s - clock_tolerance * run->decode_time;
+        if (excess > largest) {
+            largest = excess;
+            worst = run;
+        }
+    }
+    if (worst != NULL)
+        verdict_add(verdict, VERDICT_CLOCKS_DIFFER,
+                    "run %lld: decode took %.4g s by the host's clock, %.4g s by the device's",
+                    (long long)worst->run_number, worst->decode_time, worst->device_decode_time);
+    if (cell->memory_missing_mb > 0.0)
+        verdict_add(verdict, VERDICT_MEMORY_MISSING,
+                    "%.1f MB of device memory were not free again after the cell",
+                    cell->memory_missing_mb);
+}
+
 static void judge_ceilings(struct verdict *verdict, const struct cell_limits *limits)
 {
     if (limits->mbu > ceiling_tolerance)
@@ -273,6 +301,7 @@ int judge_cell(struct cell_record *cell, const struct results *results, int cpu_
         judge_conditions(&cell->verdict, &series, cpu_count);
         judge_clocks(&cell->verdict, &series);
         judge_ceilings(&cell->verdict, &cell->limits);
+        judge_device(&cell->verdict, &series, cell);
     }
     if (drift == 1)
         verdict_add(&cell->verdict, VERDICT_PASSES_DIFFER,

@@ -21,6 +21,14 @@ static int read_memory(struct run_record *run, const struct generation *generati
     return code;
 }
 
+static void read_device_time(struct run_record *run, const struct generation *generation)
+{
+    const struct engine_ops *ops = generation->ops;
+    run->device_decode_time = NAN;
+    if (ops->device_decode_s != NULL && generation->delivered > 1)
+        run->device_decode_time = ops->device_decode_s(generation->session);
+}
+
 static int copy_step_times(struct run_record *run, const struct generation *generation,
                            struct error *error)
 {
@@ -63,6 +71,7 @@ static int run_window(struct run_record *run, struct watch *watch, struct genera
     watch_run_begin(watch);
     int code = generation_run(generation, steps, times, error);
     watch_run_end(watch, &run->conditions);
+    read_device_time(run, generation);
     return code != 0 ? code : read_memory(run, generation, error);
 }
 

@@ -256,6 +256,10 @@ static int conclude(const struct runner *runner, int code, struct error *error)
     if (runner->save_code != 0)
         return error_set(error, ERROR_FAILED, "the results could not be saved: %s",
                          runner->save_error.text);
+    if (code == ERROR_DEVICE)
+        return error_set(error, ERROR_DEVICE,
+                         "the device serves this process no longer: %zu of %zu cells are measured",
+                         count_cells(results, CELL_MEASURED), cells);
     if (code == ERROR_STOPPED)
         return error_set(error, ERROR_STOPPED, "stopped: %zu of %zu cells are measured",
                          count_cells(results, CELL_MEASURED), cells);

@@ -65,9 +65,9 @@ struct runner_options {
  * warm-up, after every visit and at the end. A cell that fails is recorded and the grid goes on;
  * after one that ran out of memory, larger ones without runs are skipped. A time limit that is
  * reached is no failure: cells without a run are skipped with that reason. Returns 0 when all went
- * well, ERROR_STOPPED after a stop, ERROR_FAILED when some cell failed or its tokens are wrong,
- * none could be measured or the last save failed; `results` holds what was measured in every
- * case. */
+ * well, ERROR_STOPPED after a stop, ERROR_DEVICE where a fresh process has to go on, ERROR_FAILED
+ * when some cell failed or its tokens are wrong, none could be measured or the last save failed;
+ * `results` holds what was measured in every case. */
 int runner_run(struct results *results, struct results_file *file,
                const struct runner_options *options, struct error *error);
 

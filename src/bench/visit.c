@@ -198,12 +198,16 @@ static int open_and_measure(struct visit_context *context, struct visit *visit,
     generation.stop = has_to_stop;
     generation.stop_context = context;
     begin_watching(context, visit);
+    memory_return_begin(&context->memory_return, options->ops, options->engine, shape);
+    visit->tried = true;
     code = options->ops->session_open(&generation.session, options->engine, shape, error);
     if (code == 0) {
         code = warm_up_and_measure(context, visit, &generation, error);
         if (code == 0)
             code = break_down(context, visit, &generation, error);
         options->ops->session_close(generation.session);
+        memory_return_end(&context->memory_return, visited_cell(context, visit), options->ops,
+                          options->engine, shape);
     }
     generation_close(&generation);
     return end_watching(context, visit, code, error);
@@ -281,9 +285,11 @@ int visit_run(struct visit_context *context, struct visit *visit)
                                  &shape, &error);
     if (code == 0 && fits)
         code = open_and_measure(context, visit, &shape, &error);
+    if (code == ERROR_DEVICE && !visit->tried)
+        return code; /* lost before: no fault of this cell */
     if (fits)
         settle_cell(context, visit, code, &error);
     else if (context->states[visit->cell_index].runs > 0)
         cell->status = CELL_PARTIAL; /* its runs fitted: memory has gone since */
-    return code == ERROR_STOPPED ? code : 0;
+    return code == ERROR_STOPPED || code == ERROR_DEVICE ? code : 0;
 }

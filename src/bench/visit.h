@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "bench/cost_model.h"
+#include "bench/memory_return.h"
 #include "bench/output_check.h"
 #include "bench/runner.h"
 #include "bench/watch.h"
@@ -28,6 +29,7 @@ struct visit_context {
     struct cost_model estimate;
     size_t visits_done, visits_left;
     double deadline_s; /* of the time limit, on the options' clock; infinite without one */
+    struct memory_return memory_return;
 };
 
 struct visit {
@@ -36,6 +38,7 @@ struct visit {
     struct watch watch;
     /* What became of it. */
     int64_t measured;
+    bool tried;         /* its session was asked for */
     bool refused;       /* the cell was found impossible before anything ran */
     bool out_of_memory; /* where it was believed to fit */
 };
@@ -59,7 +62,8 @@ void visit_describe_runs(char *out, size_t capacity, const char *event, int64_t 
                          const struct schedule *schedule);
 
 /* Sets the cell's status and reason. Returns ERROR_STOPPED when a person asked to stop or the time
- * is up, else 0: whatever else can happen is the cell's own. */
+ * is up, ERROR_DEVICE when the engine cannot go on in this process, else 0: whatever else can
+ * happen is the cell's own. */
 int visit_run(struct visit_context *context, struct visit *visit);
 
 #endif

@@ -1,5 +1,5 @@
-/* tokenmark bench: from settings (bench_settings.h) to a measured grid, in this process or in
- * several (supervisor.h). */
+/* tokenmark bench: from settings (bench_settings.h) to a measured grid, in this process or, where
+ * several are asked for or a device can be lost, in others (supervisor.h). */
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
@@ -163,6 +163,14 @@ static int measure(struct bench *bench)
     stop_watch_end();
     progress_clear(&bench->progress);
     const struct schedule *schedule = &bench->settings.schedule;
+    /* Of a lost device the next process goes on, if there is anything left. */
+    int64_t next = 0;
+    struct error ignored = {0};
+    if (code == ERROR_DEVICE &&
+        runner_next_process(&next, &bench->results, schedule, &ignored) == 0 && next != 0) {
+        terminal_say_error(bench->command->name, error.text);
+        return CLI_DEVICE_LOST;
+    }
     /* Of several processes the last shows the whole, or the one that is stopped. */
     if (code != ERROR_STOPPED && schedule->process < schedule->processes)
         (void)printf("process %lld of %lld is done\n", (long long)schedule->process,
@@ -205,10 +213,10 @@ static int choose_process(struct bench *bench, bool *done, struct error *error)
     return code;
 }
 
-/* Several processes, and this one is none of them. */
+/* Processes of their own for measuring, and this one is none of them. */
 static int supervise(struct bench *bench, int argument_count, char **arguments)
 {
-    char made[RESULTS_PREFIX_MAX], file[PATH_MAX];
+    char prefix[PATH_MAX], file[PATH_MAX];
     struct supervised supervised = {
         .command = bench->command->name,
         .exists = bench->settings.flags.resume != NULL,
@@ -217,12 +225,12 @@ static int supervise(struct bench *bench, int argument_count, char **arguments)
         .argument_count = argument_count - 1,
         .arguments = arguments + 1,
     };
-    if (!supervised.exists && bench->settings.flags.output_file == NULL) {
-        results_default_prefix(made);
-        supervised.prefix = made;
-    }
     (void)snprintf(file, sizeof file, "%s", bench->file.json_path);
     supervised.file = file;
+    if (!supervised.exists && bench->settings.flags.output_file == NULL) {
+        (void)snprintf(prefix, sizeof prefix, "%.*s", (int)(strlen(file) - strlen(".json")), file);
+        supervised.prefix = prefix;
+    }
     /* The processes take the lock, one after the other. */
     results_file_close(&bench->file);
     return supervisor_run(&supervised);
@@ -234,8 +242,9 @@ static int settle_and_run(struct bench *bench, int argument_count, char **argume
     bool done = false;
     if (bench_settle(&bench->settings, &bench->results, &bench->file, &error) != 0)
         return command_fail(bench->command, &error);
-    if (bench->settings.schedule.processes > 1 && bench->settings.schedule.process == 0 &&
-        !bench->settings.flags.dry_run)
+    bool may_supervise =
+        bench->settings.flags.schedule.process == 0 && !bench->settings.flags.dry_run;
+    if (bench->settings.schedule.processes > 1 && may_supervise)
         return supervise(bench, argument_count, arguments);
     if (choose_process(bench, &done, &error) != 0)
         return command_fail(bench->command, &error);
@@ -243,6 +252,10 @@ static int settle_and_run(struct bench *bench, int argument_count, char **argume
         (void)printf("%s: nothing is left to measure\n", bench->file.json_path);
         return CLI_DONE;
     }
+    if (setup_choose_device(&bench->setup, bench->settings.config.device, &error) != 0)
+        return command_fail(bench->command, &error);
+    if (bench->setup.ops->own_device && may_supervise)
+        return supervise(bench, argument_count, arguments);
     return prepare(bench, &error) == 0 ? run_prepared(bench) : command_fail(bench->command, &error);
 }
 

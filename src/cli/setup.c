@@ -108,6 +108,11 @@ const struct option setup_engine_options[SETUP_ENGINE_OPTIONS] = {
      .offset = offsetof(struct setup_flags, no_graph),
      .help = "on a GPU: launch the kernels of each decode step one by one instead of a captured "
              "graph"},
+    {.name = "sync-steps",
+     .kind = OPTION_SWITCH,
+     .offset = offsetof(struct setup_flags, sync_steps),
+     .help = "on a GPU: wait for every decode step and take the host's time of it, instead of one "
+             "wait at the end and the device's own times"},
 };
 struct model_environment setup_environment(void)
 {
@@ -132,6 +137,8 @@ static enum weights_choice weights_choice(const char *word)
 int setup_choose_device(struct setup *setup, const char *device, struct error *error)
 {
     struct error *reason = &setup->fallback;
+    if (setup->ops != NULL)
+        return 0;
     int code = engine_choose(&setup->ops, &setup->device_index, device, reason, error);
     if (code == 0 && reason->text[0] != '\0' && getenv("CUDA_VISIBLE_DEVICES") != NULL)
         terminal_warn("CUDA_VISIBLE_DEVICES is set, but the CPU is measured: %s", reason->text);
@@ -171,6 +178,7 @@ int setup_open_engine(struct setup *setup, const struct setup_flags *flags,
         .notice_context = progress,
         .plan_only = flags->plan_only,
         .no_graph = flags->no_graph,
+        .sync_steps = flags->sync_steps,
     };
     int code = setup->ops->open(&setup->engine, setup->model, &options, error);
     progress_clear(progress);

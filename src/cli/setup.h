@@ -21,6 +21,7 @@ struct setup_flags {
     int64_t threads;
     uint64_t seed;
     bool no_graph;
+    bool sync_steps;
     bool plan_only; /* no flag: the command loads no weights */
 };
 
@@ -31,7 +32,7 @@ extern const struct setup_flags setup_flags_unset;
 void setup_flags_complete(struct setup_flags *flags);
 
 /* Of the engine's options the first SETUP_PLAN_OPTIONS decide what memory is taken. */
-enum { SETUP_MODEL_OPTIONS = 4, SETUP_ENGINE_OPTIONS = 7, SETUP_PLAN_OPTIONS = 4 };
+enum { SETUP_MODEL_OPTIONS = 4, SETUP_ENGINE_OPTIONS = 8, SETUP_PLAN_OPTIONS = 4 };
 extern const struct option setup_model_options[SETUP_MODEL_OPTIONS];
 extern const struct option setup_engine_options[SETUP_ENGINE_OPTIONS];
 
@@ -48,7 +49,7 @@ struct setup {
 struct model_environment setup_environment(void);
 
 /* The engine that serves `device`; warns where "auto" had to fall back to the CPU. Cheap: nothing
- * is loaded, so a device that is not there is told before anything else happens. */
+ * is loaded, so a device that is not there is told before anything else happens. Chooses once. */
 int setup_choose_device(struct setup *setup, const char *device, struct error *error);
 
 /* Opens the model, reading headers only. */

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "bench/runner.h"
 #include "cli/cli.h"
 #include "cli/terminal.h"
@@ -124,43 +125,73 @@ static int run_process(const struct supervised *supervised, bool exists, int64_t
     return -1;
 }
 
-/* The first process with something left, from the file; 1 while there is no file. */
-static int next_process(int64_t *process, const struct supervised *supervised, bool exists,
-                        struct error *error)
+/* What the file says: the first process with something left (1 while there is no file), and how
+ * much was settled: runs, and cells that get none any more. */
+struct state {
+    int64_t process;
+    size_t settled;
+};
+
+static int read_state(struct state *state, const struct supervised *supervised, bool exists,
+                      struct error *error)
 {
     struct results results;
-    *process = 1;
+    *state = (struct state){.process = 1};
     if (!exists)
         return 0;
     int code = results_load(&results, supervised->file, error);
     if (code == 0)
-        code = runner_next_process(process, &results, &supervised->schedule, error);
+        code = runner_next_process(&state->process, &results, &supervised->schedule, error);
+    state->settled = results.run_count;
+    for (size_t i = 0; i < results.cell_count; i++)
+        state->settled += results.cells[i].status == CELL_FAILED;
     results_free(&results);
     return code;
+}
+
+/* A process is followed by another one, or by a fresh one of the same number where it lost its
+ * device but brought the grid forward. */
+static bool is_stuck(const struct supervised *supervised, const struct state *before,
+                     const struct state *now, bool device_lost)
+{
+    if (now->process != before->process)
+        return false;
+    if (!device_lost)
+        return true; /* it has said why */
+    if (now->settled > before->settled)
+        return false;
+    terminal_say_error(supervised->command,
+                       "a fresh process lost the device before it measured anything: the device "
+                       "needs a look (nvidia-smi); --resume continues");
+    return true;
 }
 
 static int run_all(const struct supervised *supervised)
 {
     struct error error = {0};
     bool exists = supervised->exists, stopped = false;
-    int64_t process = 0, before = 0;
-    int exit_code = CLI_DONE;
-    for (;;) {
-        before = process;
-        if (next_process(&process, supervised, exists, &error) != 0) {
+    struct state before = {0}, now;
+    int code = CLI_DONE, exit_code = CLI_DONE;
+    for (;; before = now) {
+        if (read_state(&now, supervised, exists, &error) != 0) {
             terminal_say_error(supervised->command, error.text);
             return CLI_FAILED;
         }
-        /* A process that left something over has said why. */
-        if (process == 0 || process == before)
-            return process == 0 ? exit_code : CLI_FAILED;
-        int code = run_process(supervised, exists, process, &stopped);
+        if (now.process == 0)
+            return exit_code;
+        if (is_stuck(supervised, &before, &now, code == CLI_DEVICE_LOST))
+            return exit_code != CLI_DONE ? exit_code : CLI_FAILED;
+        if (code == CLI_DEVICE_LOST)
+            terminal_warn("the device was lost: a fresh process goes on");
+        code = run_process(supervised, exists, now.process, &stopped);
         if (code < 0 || stopped)
             return CLI_FAILED;
         if (code == CLI_USAGE)
             return code;
         exit_code = code != CLI_DONE ? CLI_FAILED : exit_code;
-        exists = true;
+        exists = file_exists(supervised->file);
+        if (!exists)
+            return CLI_FAILED; /* it has said why it did not begin */
     }
 }
 

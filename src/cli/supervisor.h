@@ -1,5 +1,6 @@
-/* --processes: this program again and again on one results file. It only starts, waits and reads
- * the exit code; one process at a time writes. */
+/* This program again and again on one results file: for --processes, and in place of a process
+ * whose device was lost. It only starts, waits and reads the exit code; one process at a time
+ * writes. */
 #ifndef TOKENMARK_CLI_SUPERVISOR_H
 #define TOKENMARK_CLI_SUPERVISOR_H
 

@@ -28,7 +28,8 @@ struct engine_options {
     const struct clock *clock;
     void (*notice)(void *context, const char *text, double fraction); /* loading; may be NULL */
     void *notice_context;
-    bool no_graph;  /* a GPU's decode steps as plain launches, not as a captured graph */
+    bool no_graph;   /* a GPU's decode steps as plain launches, not as a captured graph */
+    bool sync_steps; /* on a GPU the host waits for every decode step and stamps it itself */
     bool plan_only; /* for facts and predict alone: no weights are read, no session can be opened */
 };
 
@@ -99,6 +100,9 @@ struct engine_ops {
     const char *name;   /* "native-cpu" */
     const char *device; /* "cpu" or "cuda": what --device asks for */
     bool hidden;        /* tests only: chosen by name, not listed, never by auto */
+    /* Computes on a device with memory of its own, which a failure can take from this process for
+     * good (ERROR_DEVICE): a grid is measured in a process that can be replaced. */
+    bool own_device;
 
     /* Can it run here? 0, or a code with the reason. */
     int (*probe)(int device_index, struct error *reason);
@@ -129,6 +133,9 @@ struct engine_ops {
      * seconds of each component to seconds [ENGINE_COMPONENT_COUNT]; NULL ends it. What that costs
      * falls into the passes, so a timed one never runs with it. */
     void (*time_components)(struct session *session, double *seconds);
+    /* Optional, NULL where the device has no clock of its own: by that clock, seconds from the
+     * first to the last token of the last generation; NaN before there is one. */
+    double (*device_decode_s)(const struct session *session);
 };
 
 /* The table: every engine that exists, also one that is not there or cannot run here. */

@@ -16,7 +16,7 @@ struct run_field {
     bool required;   /* in a file that is read */
 };
 
-enum { FIELD_COUNT_MAXIMUM = 1 << 30, RUN_FIELD_COUNT = 25 };
+enum { FIELD_COUNT_MAXIMUM = 1 << 30, RUN_FIELD_COUNT = 26 };
 extern const struct run_field run_fields[RUN_FIELD_COUNT];
 
 /* The facts of a cell beside its status and its statistics; missing ones stay "" and 0. */
@@ -28,7 +28,7 @@ struct cell_field {
     size_t capacity;
 };
 
-enum { CELL_FIELD_COUNT = 16 };
+enum { CELL_FIELD_COUNT = 17 };
 extern const struct cell_field cell_fields[CELL_FIELD_COUNT];
 
 char *run_field_text(struct run_record *run, const struct run_field *field);

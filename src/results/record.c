@@ -70,6 +70,8 @@ const struct run_field run_fields[RUN_FIELD_COUNT] = {
      false},
     {"temperature", FIELD_REAL, offsetof(struct run_record, temperature), 0, 0, false},
     {"top_p", FIELD_REAL, offsetof(struct run_record, top_p), 0, 0, false},
+    {"device_decode_time", FIELD_REAL, offsetof(struct run_record, device_decode_time), 0, 0,
+     false},
     {"output_hash", FIELD_TEXT, offsetof(struct run_record, output_hash), RECORD_HASH_MAX, 0,
      false},
     {"involuntary_switches", FIELD_REAL,
@@ -114,6 +116,7 @@ const struct cell_field cell_fields[CELL_FIELD_COUNT] = {
      0},
     {"energy_per_token_j", NULL, FIELD_REAL,
      offsetof(struct cell_record, limits.energy_per_token_j), 0},
+    {"memory_missing_mb", NULL, FIELD_REAL, offsetof(struct cell_record, memory_missing_mb), 0},
 };
 
 void run_conditions_init(struct run_conditions *conditions)
@@ -129,6 +132,7 @@ void run_record_init(struct run_record *run)
         *run_metric_place(run, &metrics[i]) = NAN;
     run->temperature = NAN;
     run->top_p = NAN;
+    run->device_decode_time = NAN;
     run_conditions_init(&run->conditions);
 }
 

@@ -61,6 +61,7 @@ struct run_record {
     double gpu_memory_reserved_mb;
     double temperature;
     double top_p;
+    double device_decode_time; /* s, decode_time by the device's own clock; NaN without one */
     struct run_conditions conditions;
     double *decode_step_times; /* s, [decode_tokens_count]: each step's duration; may be NULL */
     size_t decode_step_count;
@@ -132,6 +133,7 @@ struct cell_record {
     char output_check[RECORD_REASON_MAX]; /* "passed", or what is wrong with the tokens */
     struct verdict verdict;
     struct cell_limits limits;
+    double memory_missing_mb; /* of a device, not free again after the cell's visits */
     struct breakdown breakdown;
     /* Whose cell it is, for a file that holds several series. All "" stands for every run of the
      * file: bench measures one model on one device. */

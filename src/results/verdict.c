@@ -62,6 +62,13 @@ const struct verdict_cause_facts verdict_causes[VERDICT_CAUSE_COUNT] = {
     [VERDICT_PEAK_EXCEEDED] = {"peak exceeded", VERDICT_NOISY,
                                "The stored peak of this machine is too low: measure it again with "
                                "'tokenmark limits' on a quiet machine."},
+    [VERDICT_CLOCKS_DIFFER] = {"clocks differ", VERDICT_NOISY,
+                               "The host was held up at an end of the decode, or one of the clocks "
+                               "is wrong: measure again with --sync-steps, which takes the host's "
+                               "time of every step, and compare."},
+    [VERDICT_MEMORY_MISSING] = {"memory missing", VERDICT_NOISY,
+                                "Another process on the device took memory meanwhile (stop it), or "
+                                "this program leaks (report it): later cells have less."},
 };
 
 const char *verdict_level_name(enum verdict_level level)

@@ -28,7 +28,7 @@ int chosen_device;
 
 struct cuda_emulator_settings defaults()
 {
-    return {CUDA_EMULATOR_ASCENDING, 0, 1, 1, 90, uint64_t{1} << 30};
+    return {CUDA_EMULATOR_ASCENDING, 0, 1, 1, 90, uint64_t{1} << 30, 0, 0, 0, 0, 1000};
 }
 
 const char *const schedule_names[CUDA_EMULATOR_SCHEDULES] = {"ascending", "descending", "random",
@@ -38,6 +38,21 @@ const char *const schedule_names[CUDA_EMULATOR_SCHEDULES] = {"ascending", "desce
 {
     std::fprintf(stderr, "cuda emulator: CUDA_EMULATOR: \"%s\" is not a setting\n", text.c_str());
     std::abort();
+}
+
+uint64_t *find_quantity(struct cuda_emulator_settings &target, const std::string &key)
+{
+    const struct {
+        const char *name;
+        uint64_t *place;
+    } quantities[] = {
+        {"capacity", &target.capacity}, {"others", &target.others}, {"hidden", &target.hidden},
+        {"leak", &target.leak},         {"faulty", &target.faulty}, {"timer", &target.timer},
+    };
+    for (const auto &each : quantities)
+        if (key == each.name)
+            return each.place;
+    return nullptr;
 }
 
 void apply_setting(struct cuda_emulator_settings &target, const std::string &text)
@@ -66,8 +81,8 @@ void apply_setting(struct cuda_emulator_settings &target, const std::string &tex
         target.device_count = static_cast<int>(number);
     else if (key == "capability")
         target.compute_capability = static_cast<int>(number);
-    else if (key == "capacity")
-        target.capacity = number;
+    else if (uint64_t *place = find_quantity(target, key))
+        *place = number;
     else
         stop_setting(text);
 }
@@ -97,6 +112,16 @@ cudaError_t due_failure()
     if (planned.sticky)
         sticky_error = planned.error;
     return remember(planned.error);
+}
+
+void strike()
+{
+    sticky_error = cudaErrorIllegalAddress;
+}
+
+cudaError_t after_wait()
+{
+    return sticky_error == cudaSuccess ? cudaSuccess : remember(sticky_error);
 }
 
 cudaError_t remember(cudaError_t status)

@@ -23,6 +23,14 @@ constexpr int pinned = -1;
 std::map<const unsigned char *, allocation> allocations;
 std::map<int, uint64_t> allocated;
 std::map<int, uint64_t> peak;
+std::map<int, uint64_t> leaked;
+
+/* What this process can still allocate, if the device could give all that it tells as free. */
+uint64_t free_bytes(int device)
+{
+    uint64_t used = allocated[device] + leaked[device] + settings.others;
+    return used < settings.capacity ? settings.capacity - used : 0;
+}
 
 /* The allocation that holds the whole range. */
 const allocation *find(const void *start, size_t bytes)
@@ -114,6 +122,7 @@ void release_device_memory()
         }
     }
     allocated[current_device()] = 0;
+    leaked[current_device()] = 0;
 }
 } // namespace cuda_emulator
 
@@ -144,7 +153,8 @@ cudaError_t cudaMalloc(void **result, size_t bytes)
     if (bytes == 0)
         return cudaSuccess;
     uint64_t &used = allocated[current_device()];
-    if (used > settings.capacity || bytes > settings.capacity - used)
+    uint64_t left = free_bytes(current_device());
+    if (left < settings.hidden || bytes > left - settings.hidden)
         return remember(cudaErrorMemoryAllocation);
     *result = new_memory(bytes);
     if (!*result)
@@ -166,6 +176,7 @@ cudaError_t cudaFree(void *memory)
         return failed;
     drain_all();
     allocated[found->second.device] -= found->second.bytes;
+    leaked[found->second.device] += settings.leak;
     std::memset(memory, 0xff, found->second.bytes);
     std::free(memory);
     allocations.erase(found);
@@ -226,9 +237,8 @@ cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
 {
     if (cudaError_t failed = due_failure())
         return failed;
-    uint64_t used = allocated[current_device()];
     *total = settings.capacity;
-    *available = used < settings.capacity ? settings.capacity - used : 0;
+    *available = free_bytes(current_device());
     return cudaSuccess;
 }
 

@@ -41,6 +41,10 @@ namespace cuda_emulator
 /* ---- device.cpp ---- */
 /* At the start of every call that can fail: the failure that is due, or cudaSuccess. */
 cudaError_t due_failure();
+/* A kernel has accessed illegally: every call fails from now on. */
+void strike();
+/* At the end of a call that waits: what kernels did meanwhile. */
+cudaError_t after_wait();
 /* Remembers a failure for cudaGetLastError; returns it. */
 cudaError_t remember(cudaError_t status);
 int current_device();

@@ -119,7 +119,12 @@ cudaError_t launch(const char *caller, const launch_shape &shape, std::function<
         return failed;
     std::string kernel = kernel_name(caller);
     check_shape(kernel, shape);
-    enqueue(shape.stream, [=] { run_grid(kernel, shape, body); });
+    enqueue(shape.stream, [=] {
+        if (settings.faulty > 0 && cuda_emulator_allocated() > settings.faulty)
+            strike();
+        else if (after_wait() == cudaSuccess)
+            run_grid(kernel, shape, body);
+    });
     return cudaSuccess;
 }
 } // namespace cuda_emulator
@@ -165,7 +170,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t handle)
     if (stream.capture)
         return refuse_while_capturing();
     drain(stream);
-    return cudaSuccess;
+    return after_wait();
 }
 
 /* Asking makes the device go on by one operation, so that asking again and again ends. */
@@ -189,7 +194,7 @@ cudaError_t cudaDeviceSynchronize(void)
     if (cudaError_t failed = refuse_while_capturing())
         return failed;
     drain_all();
-    return cudaSuccess;
+    return after_wait();
 }
 
 cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void *context)
@@ -255,7 +260,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
         return remember(cudaErrorInvalidValue);
     if (event->stream)
         drain(*event->stream, event->ticket);
-    return cudaSuccess;
+    return after_wait();
 }
 
 cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t start, cudaEvent_t end)

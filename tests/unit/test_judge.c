@@ -151,6 +151,30 @@ static void what_counters_show_is_named(void **state)
     }
 }
 
+/* A cell's decode takes 4 steps of about half a second: one per cent and 0.1 ms are allowed. */
+static void clocks_that_differ_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        double clock;
+        bool named;
+    } cases[] = {{0.0, false},   {1.0, false},   {1.0099, false}, {0.9901, false},
+                 {1.0102, true}, {0.9898, true}, {3.0, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        open_one_cell(RUNS);
+        fixture.script.device_clock = cases[i].clock;
+        const struct verdict *verdict = measure();
+        const struct run_record *run = &fixture.results.runs[0];
+        assert_true(cases[i].clock > 0.0 ? run->device_decode_time > 0.0
+                                         : isnan(run->device_decode_time));
+        if (cases[i].named)
+            assert_named(verdict, VERDICT_CLOCKS_DIFFER);
+        else
+            assert_int_equal(verdict->level, VERDICT_VALID);
+        fixture_close(&fixture);
+    }
+}
+
 static void a_little_of_everything_is_no_reason(void **state)
 {
     (void)state;
@@ -339,6 +363,7 @@ int main(void)
         cmocka_unit_test(few_runs_are_said_to_be_few),
         cmocka_unit_test(what_times_show_is_named),
         cmocka_unit_test(what_counters_show_is_named),
+        cmocka_unit_test(clocks_that_differ_are_named),
         cmocka_unit_test(a_little_of_everything_is_no_reason),
         cmocka_unit_test(energy_is_per_generated_token),
         cmocka_unit_test(limits_follow_from_bytes_and_ceilings),

@@ -91,6 +91,26 @@ static void test_order_of_actions(void **state)
     fixture_close(&fixture);
 }
 
+/* A lost device is the cell's failure, what was measured stays, and nothing more is tried. */
+static void test_a_lost_device_ends_the_grid_here(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture);
+    static const struct fake_fault fault = {FAKE_DEVICE_LOST, 1, 8, -1};
+    fixture.script.faults = &fault;
+    fixture.script.fault_count = 1;
+    fixture_open(&fixture);
+    assert_int_equal(fixture_run(&fixture), ERROR_DEVICE);
+    assert_contains(fixture.error.text, "1 of 4 cells are measured");
+    assert_int_equal(fixture.results.cells[0].status, CELL_MEASURED);
+    assert_int_equal(fixture.results.cells[1].status, CELL_FAILED);
+    assert_string_equal(fixture.results.cells[1].reason, "scripted: the device is lost");
+    assert_int_equal(fixture.results.cells[2].status, CELL_PENDING);
+    assert_int_equal(fixture.results.cells[3].status, CELL_PENDING);
+    fixture_close(&fixture);
+}
+
 static void test_one_token_and_one_run(void **state)
 {
     (void)state;
@@ -391,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_given_costs_give_exact_results),
         cmocka_unit_test(test_memory_of_a_device),
         cmocka_unit_test(test_order_of_actions),
+        cmocka_unit_test(test_a_lost_device_ends_the_grid_here),
         cmocka_unit_test(test_one_token_and_one_run),
         cmocka_unit_test(test_a_cell_that_fails),
         cmocka_unit_test(test_a_reason_too_long_is_cut_between_characters),

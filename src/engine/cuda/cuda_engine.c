@@ -25,11 +25,19 @@ static const struct {
 };
 enum { DTYPE_COUNT = sizeof dtypes / sizeof dtypes[0] };
 
+enum { CAPABILITY_MAJOR_MIN = 8 }; /* cp.async and the tensor cores' bfloat16 */
+
 int cuda_check(cudaError_t status, const char *what, struct error *error)
 {
     if (status == cudaSuccess)
         return 0;
     (void)cudaGetLastError(); /* a failed allocation must not fail the next call */
+    /* What a kernel did wrong sticks: every later call fails too, until the process ends. */
+    cudaError_t later = cudaDeviceSynchronize();
+    if (later != cudaSuccess)
+        return error_set(error, ERROR_DEVICE,
+                         "%s: %s (%s); the device serves this process no longer", what,
+                         cudaGetErrorString(status), cudaGetErrorName(status));
     if (status == cudaErrorMemoryAllocation)
         return error_set(error, ERROR_MEMORY, "%s: the device has not enough free memory", what);
     return error_set(error, ERROR_FAILED, "%s: %s (%s)", what, cudaGetErrorString(status),
@@ -46,6 +54,16 @@ static int probe(int device_index, struct error *reason)
     if (device_index >= count)
         return error_set(reason, ERROR_INPUT, "there is no device %d, but %d of them", device_index,
                          count);
+    struct cudaDeviceProp properties;
+    status = cudaGetDeviceProperties(&properties, device_index);
+    if (status != cudaSuccess)
+        return error_set(reason, ERROR_INPUT, "device %d does not say what it is: %s", device_index,
+                         cudaGetErrorString(status));
+    if (properties.major < CAPABILITY_MAJOR_MIN)
+        return error_set(reason, ERROR_INPUT,
+                         "device %d, %s, has compute capability %d.%d, the engine needs %d.0",
+                         device_index, properties.name, properties.major, properties.minor,
+                         CAPABILITY_MAJOR_MIN);
     return 0;
 }
 
@@ -109,6 +127,11 @@ static int open_device(struct engine *engine, int index, struct error *error)
     if (code == 0)
         code = cuda_check(cudaStreamCreateWithFlags(&engine->stream, cudaStreamNonBlocking),
                           "opening a stream", error);
+    size_t free_bytes = 0, total_bytes = 0;
+    if (code == 0)
+        code =
+            cuda_check(cudaMemGetInfo(&free_bytes, &total_bytes), "asking for free memory", error);
+    engine->free_at_opening = (int64_t)free_bytes;
     return code;
 }
 
@@ -125,15 +148,6 @@ static void engine_close(struct engine *engine)
     free(engine);
 }
 
-static int note_free_memory(struct engine *engine, struct error *error)
-{
-    size_t free_bytes = 0, total_bytes = 0;
-    int code =
-        cuda_check(cudaMemGetInfo(&free_bytes, &total_bytes), "asking for free memory", error);
-    engine->free_after_loading = (int64_t)free_bytes;
-    return code;
-}
-
 static int engine_open(struct engine **out, const struct model *model,
                        const struct engine_options *options, struct error *error)
 {
@@ -144,6 +158,7 @@ static int engine_open(struct engine **out, const struct model *model,
     engine->architecture = model_architecture(model);
     engine->clock = options->clock;
     engine->use_graph = !options->no_graph;
+    engine->sync_steps = options->sync_steps;
     int threads = options->threads > 0 ? options->threads : thread_pool_default_threads();
     int code = choose_dtypes(engine, options, error);
     if (code == 0)
@@ -156,8 +171,6 @@ static int engine_open(struct engine **out, const struct model *model,
         code = cuda_linear_open(&engine->linear, error);
     if (code == 0)
         code = engine_weights_load(engine, model, options, error);
-    if (code == 0)
-        code = note_free_memory(engine, error);
     if (code != 0) {
         engine_close(engine);
         return code;
@@ -175,20 +188,22 @@ static json_t *facts(const struct engine *engine)
     int driver = 0, runtime = 0;
     (void)cudaDriverGetVersion(&driver);
     (void)cudaRuntimeGetVersion(&runtime);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:I, s:I, s:s}", "device", device,
-                     "device_name", engine->properties.name, "dtype", dtype_name(engine->type),
-                     "kv_dtype", dtype_name(engine->type), "compute_capability", capability,
-                     "multiprocessors", engine->properties.multiProcessorCount,
-                     "cuda_driver_version", driver, "cuda_runtime_version", runtime,
-                     "device_memory_bytes", (json_int_t)engine->properties.totalGlobalMem,
-                     "weight_bytes", (json_int_t)engine->memory_bytes, "decode",
-                     engine->use_graph ? "graph" : "launches");
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:I, s:I, s:s, s:s}", "device", device,
+        "device_name", engine->properties.name, "dtype", dtype_name(engine->type), "kv_dtype",
+        dtype_name(engine->type), "compute_capability", capability, "multiprocessors",
+        engine->properties.multiProcessorCount, "cuda_driver_version", driver,
+        "cuda_runtime_version", runtime, "device_memory_bytes",
+        (json_int_t)engine->properties.totalGlobalMem, "weight_bytes",
+        (json_int_t)engine->memory_bytes, "decode", engine->use_graph ? "graph" : "launches",
+        "decode_stamps", engine->sync_steps ? "host" : "device");
 }
 
 static const struct engine_ops ops = {
     .name = CUDA_ENGINE_NAME,
     .device = CUDA_ENGINE_DEVICE,
     .hidden = CUDA_ENGINE_HIDDEN,
+    .own_device = true,
     .probe = probe,
     .open = engine_open,
     .close = engine_close,
@@ -200,6 +215,7 @@ static const struct engine_ops ops = {
     .decode = session_decode,
     .memory_usage = session_memory_usage,
     .limit_run = engine_limit_run,
+    .device_decode_s = session_device_decode_s,
 };
 
 static const struct engine_plugin plugin = {

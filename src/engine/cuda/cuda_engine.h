@@ -44,6 +44,7 @@ struct engine {
     struct cuda_linear_context *linear;
     enum device_type type; /* of weights, activations and cache */
     bool use_graph;
+    bool sync_steps;
     bool is_plan; /* its weights were measured only */
 
     struct cuda_layer *layers; /* [layer_count] */
@@ -55,8 +56,8 @@ struct engine {
 
     void *memory; /* of all weights */
     size_t memory_bytes;
-    int64_t session_bytes;      /* of the open session */
-    int64_t free_after_loading; /* device memory then */
+    int64_t session_bytes;   /* of the open session */
+    int64_t free_at_opening; /* device memory when this process had its context and no more */
 
     void *limit_memory;
     size_t limit_bytes;
@@ -172,6 +173,7 @@ int session_prefill(struct session *session, const int32_t *ids, int64_t length,
                     const struct token_sink *sink, struct error *error);
 int session_decode(struct session *session, int64_t steps, const struct token_sink *sink,
                    struct error *error);
+double session_device_decode_s(const struct session *session);
 
 /* cuda_forward.c: queues the pass; failures are noted in the session. The last position of each
  * row is left in plan.last when the pass is final. */

@@ -4,6 +4,7 @@
  * placed between the host's times before the first and after the last of them. */
 #include "engine/cuda/cuda_engine.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { QUEUED_STEPS = 32 }; /* so many steps or fewer run between two questions whether to stop */
@@ -250,7 +251,8 @@ static int queue_steps(struct session *session, int64_t steps, const struct toke
     return 0;
 }
 
-/* One wait a step: for logits, which only the last step leaves on the device. */
+/* One wait a step: where the host's clock is asked for, and for logits, which only the last step
+ * leaves on the device. */
 static int decode_stepwise(struct session *session, int64_t steps, const struct token_sink *sink,
                            struct error *error)
 {
@@ -283,7 +285,7 @@ int session_decode(struct session *session, int64_t steps, const struct token_si
             (long long)steps, (long long)session->length, (long long)session->plan.capacity);
     if (steps == 0)
         return 0;
-    if (session->shape.want_logits)
+    if (session->shape.want_logits || session->engine->sync_steps)
         return decode_stepwise(session, steps, sink, error);
     int64_t first = session->step;
     int code = queue_steps(session, steps, sink, error);
@@ -294,4 +296,12 @@ int session_decode(struct session *session, int64_t steps, const struct token_si
     double now_s = clock_now_s(session->engine->clock);
     session->length += steps;
     return deliver(session, first, steps, now_s, sink, error);
+}
+
+double session_device_decode_s(const struct session *session)
+{
+    const uint64_t *stamps = session->pinned.stamps;
+    if (session->step == 0)
+        return NAN;
+    return (double)(stamps[session->step - 1] - stamps[0]) * 1e-9;
 }

@@ -194,7 +194,9 @@ int session_predict(const struct engine *engine, const struct session_shape *sha
         return code;
     int64_t reserve = (int64_t)total_bytes / RESERVE_PARTS;
     reserve = reserve < reserve_bytes_max ? reserve : reserve_bytes_max;
-    int64_t available = (int64_t)free_bytes + engine->session_bytes - reserve;
+    /* What a probe still holds is given back before a session opens. */
+    int64_t available =
+        (int64_t)(free_bytes + engine->limit_bytes) + engine->session_bytes - reserve;
     if (engine->is_plan)
         available -= (int64_t)engine->memory_bytes;
     *memory = (struct session_memory){
@@ -370,8 +372,9 @@ int session_memory_usage(const struct session *session, struct memory_usage *usa
     if (code != 0)
         return code;
     int64_t allocated = (int64_t)engine->memory_bytes + engine->session_bytes;
-    /* What this process has taken since it met the device, its context aside. */
-    int64_t reserved = (int64_t)(total_bytes - free_bytes);
+    /* What has gone since this process had its context: also what the driver rounds up, loads and
+     * keeps. What others take or give back meanwhile falls into it too. */
+    int64_t reserved = engine->free_at_opening - (int64_t)free_bytes;
     *usage = (struct memory_usage){
         .host_peak_bytes = memory_peak_bytes(),
         .device_allocated_bytes = allocated,

@@ -1,6 +1,7 @@
 /* The engine of fake.h: answers every hook as its script says. */
 #include "engine/fake/fake.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,9 +18,10 @@ struct engine {
 struct session {
     struct engine *engine;
     struct session_shape shape;
-    int64_t generations; /* prefills begun */
-    int64_t position;    /* positions in the cache */
-    int64_t step;        /* of the next token */
+    int64_t generations;    /* prefills begun */
+    int64_t position;       /* positions in the cache */
+    int64_t step;           /* of the next token */
+    double first_s, last_s; /* when the first and the last token were delivered */
     uint64_t prompt_hash;
     int32_t *tokens;     /* [batch_size] */
     double *component_s; /* of fake_time_components; NULL: nobody asks */
@@ -189,6 +191,8 @@ static void deliver(struct session *session, const struct token_sink *sink)
     if (session_has_fault(session, FAKE_CLOCK_GOES_BACK) && session->step > 0)
         now_s -= 1e6;
     make_tokens(session);
+    session->first_s = session->step == 0 ? now_s : session->first_s;
+    session->last_s = now_s;
     sink->step(sink->context, session->step, session->tokens, now_s);
     session->step++;
 }
@@ -226,6 +230,8 @@ static int fake_prefill(struct session *session, const int32_t *ids, int64_t len
         return error_set(error, ERROR_FAILED, "%s",
                          engine->script->fault_text != NULL ? engine->script->fault_text
                                                             : "scripted: prefill fails");
+    if (session_has_fault(session, FAKE_DEVICE_LOST))
+        return error_set(error, ERROR_DEVICE, "scripted: the device is lost");
     if (session_has_fault(session, FAKE_NOT_FINITE))
         return error_set(error, ERROR_FAILED, "scripted: a logit of row 0 is not finite");
     deliver(session, sink);
@@ -292,6 +298,12 @@ static void fake_time_components(struct session *session, double *seconds)
     session->component_s = seconds;
 }
 
+static double fake_device_decode_s(const struct session *session)
+{
+    double rate = session->engine->script->device_clock;
+    return rate > 0.0 ? rate * (session->last_s - session->first_s) : NAN;
+}
+
 const struct engine_ops engine_fake = {
     .name = "fake",
     .device = "fake",
@@ -308,4 +320,5 @@ const struct engine_ops engine_fake = {
     .memory_usage = fake_memory_usage,
     .limit_run = fake_limit_run,
     .time_components = fake_time_components,
+    .device_decode_s = fake_device_decode_s,
 };

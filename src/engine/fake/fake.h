@@ -16,6 +16,7 @@ enum fake_fault_kind {
     FAKE_OPEN_FAILS,
     FAKE_OUT_OF_MEMORY, /* at session_open */
     FAKE_PREFILL_FAILS,
+    FAKE_DEVICE_LOST, /* in the prefill */
     FAKE_DECODE_FAILS,
     FAKE_NOT_FINITE, /* the sampler meets a logit that is not finite */
     FAKE_MEMORY_USAGE_FAILS,
@@ -60,8 +61,9 @@ struct fake_script {
     int64_t host_peak_bytes;
     int64_t device_allocated_bytes; /* -1: no device of its own */
     int64_t device_reserved_bytes;
-    double bandwidth; /* bytes per second, of limit_run */
-    double flops;     /* operations per second, of limit_run */
+    double bandwidth;    /* bytes per second, of limit_run */
+    double flops;        /* operations per second, of limit_run */
+    double device_clock; /* how fast the device's own clock runs; 0: it has none */
     /* Of prefill and step, where components are asked for; they add up to 1. */
     double component_parts[ENGINE_COMPONENT_COUNT];
     struct text *log; /* what was asked, one word each; may be NULL */
