@@ -14,20 +14,9 @@ function(tokenmark_room room)
   target_compile_definitions(tokenmark_${room} ${scope} ${ROOM_DEFINES})
 endfunction()
 
-# Kernels of one instruction set get its flags by their file name; elsewhere they are empty.
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  set(avx2_flags -mavx2 -mfma -mf16c)
-  set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512vl -mavx512dq
-                   -mprefer-vector-width=512)
-  set(avx512_vnni_flags ${avx512_flags} -mavx512vnni)
-  set(avx512_bf16_flags ${avx512_vnni_flags} -mavx512bf16)
-  foreach(set avx2 avx512 avx512_vnni avx512_bf16)
-    file(GLOB sources CONFIGURE_DEPENDS src/kernels/*_${set}.c)
-    string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
+include(cmake/kernel_sets.cmake)
+string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
 string(STRIP "${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_${build_type}}" build_flags)
-set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "${${set}_flags}")
-  endforeach()
-endif()
 
 # Libraries the program can do without.
 foreach(library CURL FONTCONFIG HWLOC)

@@ -1,5 +1,5 @@
 /* Attention in four steps: attention.c walks over tiles of query rows and blocks of keys and
- * holds the state of the online softmax; attention_{c,avx2,avx512}.c compute the steps.
+ * holds the state of the online softmax; attention_{c,avx2,avx512,neon}.c compute the steps.
  *
  * Keys lie in panels of 32 positions, [panel][head_dim][32], so that q . k is the product that
  * linear layers compute; values lie as [position][head_dim filled up to 16]. int8 has one scale
@@ -44,6 +44,8 @@ void attention_run(const struct attention_steps *steps, const struct attention_c
 
 /* store_keys and store_values of attention_fill_avx2(); AVX-512 keeps them. */
 void attention_store_fill_avx2(struct kernels *table);
+/* The same two of attention_fill_neon(). */
+void attention_store_fill_neon(struct kernels *table);
 
 static inline int64_t attention_round_up(int64_t value, int64_t multiple)
 {

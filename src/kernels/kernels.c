@@ -6,6 +6,9 @@
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 typedef void fill_function(struct kernels *table);
@@ -57,6 +60,12 @@ static bool has_fast_bf16(void)
 {
     return !__builtin_cpu_is("intel");
 }
+#elif defined(__aarch64__)
+/* The kernel tells what it lets programs use; NEON itself is part of every aarch64. */
+static bool runs_neon_dotprod(void)
+{
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+}
 #endif
 
 /* Lowest first: table i is levels 0..i applied in order. */
@@ -78,6 +87,13 @@ static const struct level levels[] = {
       read_fill_avx512}},
     {"avx512_vnni", runs_avx512_vnni, NULL, {linear_fill_avx512_vnni}},
     {"avx512_bf16", runs_avx512_bf16, has_fast_bf16, {linear_fill_avx512_bf16}},
+#elif defined(__aarch64__)
+    {"neon",
+     runs_anywhere,
+     NULL,
+     {linear_fill_neon, pointwise_fill_neon, attention_fill_neon, sample_fill_neon,
+      read_fill_neon}},
+    {"neon_dotprod", runs_neon_dotprod, NULL, {linear_fill_neon_dotprod}},
 #endif
 };
 enum { LEVEL_COUNT = sizeof levels / sizeof levels[0] };

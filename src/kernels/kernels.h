@@ -1,6 +1,6 @@
 /* The arithmetic of a transformer on one thread: pointers and sizes only. A kernel never
- * allocates, prints, threads or reads time. The C reference fills the whole table; AVX2 and
- * AVX-512 overwrite what they have. engine/cpu splits work over threads and calls these. */
+ * allocates, prints, threads or reads time. The C reference fills the whole table; AVX2, AVX-512
+ * and NEON overwrite what they have. engine/cpu splits work over threads and calls these. */
 #ifndef TOKENMARK_KERNELS_KERNELS_H
 #define TOKENMARK_KERNELS_KERNELS_H
 
@@ -83,7 +83,7 @@ struct sample_call {
 };
 
 struct kernels {
-    const char *isa; /* "c", "avx2", "avx512", ... */
+    const char *isa; /* "c", "avx2", "avx512", "neon", ... */
 
     /* Packs `count` <= 32 rows [count, inputs] of float32 weights as one panel. */
     void (*pack_panel)(enum kernel_type type, const float *rows, int64_t count, int64_t inputs,

@@ -1,5 +1,6 @@
 /* Elementary functions and activations of one float, about 1e-7 relative, without libm, so that
- * every instruction set gives the same within rounding. Twins: math_avx2.h, math_avx512.h. */
+ * every instruction set gives the same within rounding. Twins: math_avx2.h, math_avx512.h,
+ * math_neon.h. */
 #ifndef TOKENMARK_KERNELS_MATH_C_H
 #define TOKENMARK_KERNELS_MATH_C_H
 

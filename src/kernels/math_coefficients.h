@@ -1,6 +1,6 @@
 /* Polynomial coefficients of the elementary functions, lowest power first, the same for every
- * instruction set: weighted minimax fits of this project. math_c.h, math_avx2.h and
- * math_avx512.h evaluate them. */
+ * instruction set: weighted minimax fits of this project. math_c.h, math_avx2.h,
+ * math_avx512.h and math_neon.h evaluate them. */
 #ifndef TOKENMARK_KERNELS_MATH_COEFFICIENTS_H
 #define TOKENMARK_KERNELS_MATH_COEFFICIENTS_H
 

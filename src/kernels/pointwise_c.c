@@ -1,5 +1,5 @@
 /* Norms, activations, rotary positions, residual sums and logit scaling: the reference in plain
- * C, which fills every entry. pointwise_avx2.c and pointwise_avx512.c overwrite it. */
+ * C, which fills every entry. pointwise_{avx2,avx512,neon}.c overwrite it. */
 #include <math.h>
 
 #include "kernels/kernels_internal.h"

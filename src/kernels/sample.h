@@ -1,5 +1,5 @@
-/* Sampling in steps: sample.c finds the nucleus and the token, sample_{c,avx2,avx512}.c compute
- * the passes over the vocabulary. sample_definition.h has the arithmetic. */
+/* Sampling in steps: sample.c finds the nucleus and the token, sample_{c,avx2,avx512,neon}.c
+ * compute the passes over the vocabulary. sample_definition.h has the arithmetic. */
 #ifndef TOKENMARK_KERNELS_SAMPLE_H
 #define TOKENMARK_KERNELS_SAMPLE_H
 

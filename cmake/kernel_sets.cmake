@@ -1,0 +1,26 @@
+# Kernels of one instruction set get its flags by their file name; those of another architecture
+# are not compiled. Also included by tests/aarch64.
+set(kernel_sets avx2 avx512 avx512_vnni avx512_bf16 neon neon_dotprod)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(native_sets avx2 avx512 avx512_vnni avx512_bf16)
+  set(avx2_flags -mavx2 -mfma -mf16c)
+  set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512vl -mavx512dq
+                   -mprefer-vector-width=512)
+  set(avx512_vnni_flags ${avx512_flags} -mavx512vnni)
+  set(avx512_bf16_flags ${avx512_vnni_flags} -mavx512bf16)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  set(native_sets neon neon_dotprod)
+  # gcc, left to order the loads of a whole loop, moves sums that would fit out of the registers.
+  if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    set(neon_flags -fno-schedule-insns)
+  endif()
+  set(neon_dotprod_flags ${neon_flags} -march=armv8.2-a+dotprod)
+endif()
+foreach(set ${kernel_sets})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/../src/kernels/*_${set}.c)
+  if(set IN_LIST native_sets)
+    set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "${${set}_flags}")
+  else()
+    set_source_files_properties(${sources} PROPERTIES HEADER_FILE_ONLY ON)
+  endif()
+endforeach()
