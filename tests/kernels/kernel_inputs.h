@@ -8,6 +8,13 @@
 #include "kernels/kernels.h"
 #include "test.h"
 
+/* Cases tried are divided by this: an emulated CPU (tests/aarch64) takes tens of times as long. */
+#if defined(TEST_CASES_DIVISOR)
+enum { CASES_DIVISOR = TEST_CASES_DIVISOR };
+#else
+enum { CASES_DIVISOR = 1 };
+#endif
+
 /* Calls `visit` with each table this CPU runs, "c" included. */
 static inline void for_each_isa(void (*visit)(const struct kernels *table))
 {
