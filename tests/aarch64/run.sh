@@ -40,4 +40,4 @@ for test in "$folder"/test_*; do
     "$qemu" -cpu cortex-a53 "$test"
 done
 echo "test_linear with dotprod"
-"$qemu" -cpu max "$folder/test_linear"
+"$qemu" -cpu max "$folder/test_linear" neon_dotprod

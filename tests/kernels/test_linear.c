@@ -182,10 +182,13 @@ static void check(const struct kernels *kernels, const struct problem *p)
     data_free(&d);
 }
 
+/* The instruction set named on the command line; NULL: all that run here. */
+static const char *only_set;
+
 static void for_every_set(void (*body)(const struct kernels *kernels))
 {
     for (size_t i = 0; i < kernels_count(); i++)
-        if (kernels_runnable(i))
+        if (kernels_runnable(i) && (only_set == NULL || strcmp(only_set, kernels_name(i)) == 0))
             body(kernels_choose(kernels_name(i)));
 }
 
@@ -366,6 +369,11 @@ int main(int argument_count, char **arguments)
     if (argument_count > 1 && strcmp(arguments[1], "--bench") == 0)
         return bench_run(argument_count > 2 ? arguments[2] : NULL,
                          argument_count > 3 ? arguments[3] : NULL);
+    only_set = argument_count > 1 ? arguments[1] : NULL;
+    if (kernels_choose(only_set) == NULL) {
+        printf("%s does not run here\n", only_set);
+        return 2;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),   cmocka_unit_test(test_epilogues),
         cmocka_unit_test(test_blocks), cmocka_unit_test(test_sets_agree),
