@@ -1,14 +1,18 @@
-/* float16 tiles: weights are widened in registers, activations were rounded and are float32. */
+/* float16 tiles: weights are widened in registers, activations were rounded and are float32.
+ * Few rows read a whole panel at a time, 1 to 3 rows x 32 columns: the weights
+ * stream from memory and want few instructions. More rows take half a panel after the other, up to
+ * 6 rows x 16 columns: the weights then come from a cache, and a tall tile widens and reads the
+ * fewest of them a product. */
 #if defined(__x86_64__)
 #include "kernels/linear_avx2.h"
 
-enum { ROWS = 3 };
+enum { WIDE_ROWS = 3, TALL_ROWS = 6, STEP_BYTES = 64, STEP_X_BYTES = 4 };
 
-/* Inlined into one function for every number of rows, so that the sums stay in registers. */
-static inline __attribute__((always_inline)) void tile_f16(const struct linear_tile *tile,
-                                                           const int rows)
+/* Both are inlined into one function for every number of rows: the sums stay in registers. */
+static inline __attribute__((always_inline)) void wide(const struct linear_tile *tile,
+                                                       const int rows)
 {
-    __m256 sums[ROWS][4];
+    __m256 sums[WIDE_ROWS][4];
 #pragma GCC unroll 3
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
@@ -19,12 +23,12 @@ static inline __attribute__((always_inline)) void tile_f16(const struct linear_t
     const char *weight = tile->weight;
     const char *ahead = tile->ahead;
     const int64_t ahead_step = tile->ahead_step;
-    const char *end = weight + tile->steps * 64;
-    for (; weight != end; weight += 64, x += 4) {
+    const char *end = weight + tile->steps * STEP_BYTES;
+    for (; weight != end; weight += STEP_BYTES, x += STEP_X_BYTES) {
         _mm_prefetch(ahead, _MM_HINT_T1);
         _mm_prefetch(ahead + ahead_step / 2, _MM_HINT_T1);
         ahead += ahead_step;
-        __m256 value[ROWS];
+        __m256 value[WIDE_ROWS];
 #pragma GCC unroll 3
         for (int r = 0; r < rows; r++) {
             value[r] = _mm256_broadcast_ss((const float *)(const void *)(x + r * stride));
@@ -39,7 +43,7 @@ static inline __attribute__((always_inline)) void tile_f16(const struct linear_t
             }
         }
     }
-    _Alignas(32) float result[ROWS * KERNEL_PANEL];
+    _Alignas(32) float result[WIDE_ROWS * KERNEL_PANEL];
 #pragma GCC unroll 3
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
@@ -48,24 +52,86 @@ static inline __attribute__((always_inline)) void tile_f16(const struct linear_t
     linear_store_avx2(tile, result);
 }
 
+/* Sums of columns [16 half, 16 half + 16) into result [rows][32]. */
+static inline __attribute__((always_inline)) void
+tall_half(const struct linear_tile *tile, const int rows, int64_t half, float *result)
+{
+    __m256 sums[TALL_ROWS][2];
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++)
+        sums[r][0] = sums[r][1] = _mm256_setzero_ps();
+    const int64_t stride = tile->x_stride;
+    const char *x = tile->x;
+    const char *x_more = x + 3 * stride;
+    const char *weight = tile->weight + half * STEP_BYTES / 2;
+    const int64_t ahead_step = tile->ahead_step / 2;
+    const char *ahead = tile->ahead + half * tile->steps * ahead_step;
+    const char *end = weight + tile->steps * STEP_BYTES;
+    for (; weight != end; weight += STEP_BYTES) {
+        _mm_prefetch(ahead, _MM_HINT_T1);
+        ahead += ahead_step;
+        __m256 low = _mm256_cvtph_ps(_mm_load_si128((const __m128i *)(const void *)weight));
+        __m256 high = _mm256_cvtph_ps(_mm_load_si128((const __m128i *)(const void *)weight + 1));
+#pragma GCC unroll 6
+        for (int r = 0; r < rows; r++) {
+            const char *place = r < 3 ? x + r * stride : x_more + (r - 3) * stride;
+            __m256 value = _mm256_broadcast_ss((const float *)(const void *)place);
+            sums[r][0] = _mm256_fmadd_ps(value, low, sums[r][0]);
+            sums[r][1] = _mm256_fmadd_ps(value, high, sums[r][1]);
+        }
+        x += STEP_X_BYTES;
+        x_more += STEP_X_BYTES;
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++) {
+        _mm256_store_ps(result + r * KERNEL_PANEL + 16 * half, sums[r][0]);
+        _mm256_store_ps(result + r * KERNEL_PANEL + 16 * half + 8, sums[r][1]);
+    }
+}
+
+static inline __attribute__((always_inline)) void tall(const struct linear_tile *tile,
+                                                       const int rows)
+{
+    _Alignas(32) float result[TALL_ROWS * KERNEL_PANEL];
+    for (int64_t half = 0; half < 2; half++)
+        tall_half(tile, rows, half, result);
+    linear_store_avx2(tile, result);
+}
+
 static void tile_f16_1(const struct linear_tile *tile)
 {
-    tile_f16(tile, 1);
+    wide(tile, 1);
 }
 
 static void tile_f16_2(const struct linear_tile *tile)
 {
-    tile_f16(tile, 2);
+    wide(tile, 2);
 }
 
 static void tile_f16_3(const struct linear_tile *tile)
 {
-    tile_f16(tile, 3);
+    wide(tile, 3);
+}
+
+static void tile_f16_4(const struct linear_tile *tile)
+{
+    tall(tile, 4);
+}
+
+static void tile_f16_5(const struct linear_tile *tile)
+{
+    tall(tile, 5);
+}
+
+static void tile_f16_6(const struct linear_tile *tile)
+{
+    tall(tile, 6);
 }
 
 const struct linear_tile_set linear_f16_avx2 = {
-    .rows_max = ROWS,
-    .functions = {tile_f16_1, tile_f16_2, tile_f16_3},
+    .rows_stream = WIDE_ROWS,
+    .rows_max = TALL_ROWS,
+    .functions = {tile_f16_1, tile_f16_2, tile_f16_3, tile_f16_4, tile_f16_5, tile_f16_6},
 };
 
 #endif

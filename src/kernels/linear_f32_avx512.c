@@ -120,6 +120,8 @@ static void tile_f32_14(const struct linear_tile *tile)
 const struct linear_tile_set linear_f32_avx512 = {
     .rows_max = 14,
     .block_steps = 512,
+    .copy_row = linear_copy_floats,
+    .copy_step_bytes = sizeof(float),
     .functions = {tile_f32_1, tile_f32_2, tile_f32_3, tile_f32_4, tile_f32_5, tile_f32_6,
                   tile_f32_7, tile_f32_8, tile_f32_9, tile_f32_10, tile_f32_11, tile_f32_12,
                   tile_f32_13, tile_f32_14},

@@ -92,11 +92,18 @@ typedef void linear_tile_function(const struct linear_tile *tile);
 /* An instruction set's microkernels for one type, by rows - 1, and how to drive them. */
 struct linear_tile_set {
     int64_t rows_max;    /* of one tile */
-    int64_t block_steps; /* more steps than this are cut into blocks; 0: never, nor copied */
-    bool pairs;          /* bf16: rows are copied as bfloat16, not float32 */
+    int64_t rows_stream; /* of one tile where the weights stream from memory; 0: rows_max */
+    int64_t block_steps; /* many rows: steps are cut into blocks of this many; 0: never */
+    /* Many rows are copied side by side in this form, [copy_step_bytes] a step; NULL: never. */
+    void (*copy_row)(const char *from, int64_t steps, char *to);
+    int64_t copy_step_bytes;
     linear_tile_function *functions[LINEAR_TILE_ROWS_MAX];
     const struct linear_tile_set *in_place; /* for rows that are not copied; NULL: this one */
 };
+
+/* Forms of copied rows: as they are (f32), as bfloat16 (bf16). */
+void linear_copy_floats(const char *from, int64_t steps, char *to);
+void linear_copy_pairs(const char *from, int64_t steps, char *to);
 
 /* Runs a call's rows and panels by tiles of `set`. */
 void linear_run_tiles(const struct linear_tile_set *set, const struct linear_call *call,

@@ -9,13 +9,17 @@
 #include "kernels/convert.h"
 
 enum {
-    DIRECT_ROWS = 4,                            /* up to here rows are read where they lie */
-    COPY_ROWS = 2 * LINEAR_TILE_ROWS_MAX,       /* rows copied at a time */
-    COPY_STEPS = 512,                           /* largest block of steps */
-    COPY_STRIDE = COPY_STEPS * 4 + LINEAR_LINE, /* bytes; odd in lines, see linear_layout.c */
-    GROUP_BYTES = 768 * 1024,                   /* weights that stay in the second cache */
-    AHEAD_BYTES = 8192,                         /* prefetch distance in a stream */
+    DIRECT_ROWS = 4,          /* up to here rows are read where they lie */
+    PASS_ROWS = 30,           /* rows that pass over a panel at a time, */
+    COPY_BYTES = 96 * 1024,   /* or fewer, as their copies take at most this */
+    GROUP_BYTES = 768 * 1024, /* weights that stay in the second cache */
+    AHEAD_BYTES = 8192,       /* prefetch distance in a stream */
 };
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 /* A call with its geometry worked out. */
 struct plan {
@@ -29,7 +33,23 @@ struct plan {
     int64_t panel_bytes;
     int64_t ahead_end; /* panels that may be fetched ahead */
     int64_t blocks;
+    int64_t copy_stride; /* bytes of a copied row, an odd number of lines; 0: not copied */
+    int64_t pass_rows;   /* rows that pass over a panel at a time */
 };
+
+/* Rows are copied where the copies of a tile's rows fit. */
+static void choose_copies(struct plan *plan)
+{
+    const struct linear_tile_set *set = plan->set;
+    int64_t steps = (plan->steps + plan->blocks - 1) / plan->blocks;
+    int64_t bytes = steps * set->copy_step_bytes + linear_row_header(plan->call->type);
+    int64_t stride = ((bytes + LINEAR_LINE - 1) / LINEAR_LINE | 1) * LINEAR_LINE;
+    int64_t rows = COPY_BYTES / stride / set->rows_max * set->rows_max;
+    if (rows == 0)
+        return;
+    plan->copy_stride = stride;
+    plan->pass_rows = smaller(rows, plan->pass_rows);
+}
 
 static struct plan plan_make(const struct linear_tile_set *set, const struct linear_call *call,
                              int64_t row_count, int64_t panel_end)
@@ -47,8 +67,14 @@ static struct plan plan_make(const struct linear_tile_set *set, const struct lin
     /* Partial sums wait in y, which must then not hold a residual that is needed only after the
      * activation. */
     bool residual_in_y = call->residual == call->y && call->activation != KERNEL_IDENTITY;
-    if (set->block_steps > 0 && row_count > DIRECT_ROWS && !residual_in_y)
+    bool many = row_count > DIRECT_ROWS;
+    if (set->block_steps > 0 && many && !residual_in_y)
         plan.blocks = (plan.steps + set->block_steps - 1) / set->block_steps;
+    plan.pass_rows = PASS_ROWS / set->rows_max * set->rows_max;
+    if (set->copy_row != NULL && many)
+        choose_copies(&plan);
+    if (plan.copy_stride == 0 && set->in_place != NULL)
+        plan.set = set->in_place;
     return plan;
 }
 
@@ -112,14 +138,17 @@ static void run_rows(const struct plan *plan, const char *x, int64_t x_stride, i
         tile.panel_scales = linear_panel_scales(panel_start, call->inputs);
         tile.panel_corrections = linear_panel_corrections(panel_start, call->inputs);
     }
-    int64_t tiles = (count + plan->set->rows_max - 1) / plan->set->rows_max;
+    const struct linear_tile_set *set = plan->set;
+    int64_t rows_max =
+        count <= DIRECT_ROWS && set->rows_stream > 0 ? set->rows_stream : set->rows_max;
+    int64_t tiles = (count + rows_max - 1) / rows_max;
     for (int64_t i = 0; i < tiles; i++) {
         int64_t first = count * i / tiles;
         tile.rows = count * (i + 1) / tiles - first;
         tile.x = x + first * x_stride;
         set_ahead(&tile, plan, i, tiles, panel);
         set_epilogue(&tile, plan, block, row + first, panel * KERNEL_PANEL);
-        plan->set->functions[tile.rows - 1](&tile);
+        set->functions[tile.rows - 1](&tile);
     }
 }
 
@@ -131,35 +160,36 @@ static void run_direct(const struct plan *plan, int64_t row, int64_t count, int6
         run_rows(plan, plan->x + row * plan->x_stride, plan->x_stride, row, count, panel, 0);
 }
 
-/* Values that are bfloat16 already lose nothing by it. */
-static void copy_pairs(uint16_t *to, const float *from, int64_t count)
+void linear_copy_floats(const char *from, int64_t steps, char *to)
 {
-    for (int64_t i = 0; i < count; i++)
-        to[i] = (uint16_t)(float_bits(from[i]) >> 16);
+    memcpy(to, from, (size_t)steps * sizeof(float));
+}
+
+/* Values that are bfloat16 already lose nothing by it. */
+void linear_copy_pairs(const char *from, int64_t steps, char *to)
+{
+    const float *values = (const float *)(const void *)from;
+    uint16_t *pairs = (uint16_t *)(void *)to;
+    for (int64_t i = 0; i < 2 * steps; i++)
+        pairs[i] = (uint16_t)(float_bits(values[i]) >> 16);
 }
 
 static void run_copied(const struct plan *plan, int64_t row, int64_t count, int64_t panel_first,
                        int64_t panel_end, int64_t block)
 {
-    _Alignas(LINEAR_LINE) char copy[COPY_ROWS * COPY_STRIDE];
+    _Alignas(LINEAR_LINE) char copy[COPY_BYTES];
+    int64_t header = linear_row_header(plan->call->type);
     int64_t step_first = plan->steps * block / plan->blocks;
     int64_t step_end = plan->steps * (block + 1) / plan->blocks;
     for (int64_t r = 0; r < count; r++) {
-        const char *from = plan->x + (row + r) * plan->x_stride + step_first * plan->step_x_bytes;
-        char *to = copy + r * COPY_STRIDE;
-        if (plan->set->pairs)
-            copy_pairs((uint16_t *)(void *)to, (const float *)(const void *)from,
-                       2 * (step_end - step_first));
-        else
-            memcpy(to, from, (size_t)(step_end - step_first) * sizeof(float));
+        const char *from = plan->x + (row + r) * plan->x_stride;
+        char *to = copy + r * plan->copy_stride;
+        memcpy(to, from - header, (size_t)header);
+        plan->set->copy_row(from + step_first * plan->step_x_bytes, step_end - step_first,
+                            to + header);
     }
     for (int64_t panel = panel_first; panel < panel_end; panel++)
-        run_rows(plan, copy, COPY_STRIDE, row, count, panel, block);
-}
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
+        run_rows(plan, copy + header, plan->copy_stride, row, count, panel, block);
 }
 
 void linear_run_tiles(const struct linear_tile_set *set, const struct linear_call *call,
@@ -169,18 +199,14 @@ void linear_run_tiles(const struct linear_tile_set *set, const struct linear_cal
     int64_t panel_end = panel_first + panel_count;
     int64_t row_end = row_first + row_count;
     struct plan plan = plan_make(set, call, row_count, panel_end);
-    bool copied =
-        row_count > DIRECT_ROWS && plan.steps <= plan.blocks * COPY_STEPS && set->block_steps > 0;
-    if (!copied && set->in_place != NULL)
-        plan.set = set->in_place;
     int64_t block_bytes = plan.panel_bytes / plan.blocks;
-    int64_t group = row_count <= COPY_ROWS ? panel_count : GROUP_BYTES / (block_bytes + 1) + 1;
+    int64_t group = row_count <= plan.pass_rows ? panel_count : GROUP_BYTES / (block_bytes + 1) + 1;
     for (int64_t panel = panel_first; panel < panel_end; panel += group) {
         int64_t group_end = smaller(panel + group, panel_end);
         for (int64_t block = 0; block < plan.blocks; block++)
-            for (int64_t row = row_first; row < row_end; row += COPY_ROWS) {
-                int64_t count = smaller(COPY_ROWS, row_end - row);
-                if (copied)
+            for (int64_t row = row_first; row < row_end; row += plan.pass_rows) {
+                int64_t count = smaller(plan.pass_rows, row_end - row);
+                if (plan.copy_stride > 0)
                     run_copied(&plan, row, count, panel, group_end, block);
                 else
                     run_direct(&plan, row, count, panel, group_end);
