@@ -119,6 +119,21 @@ static void set_ahead(struct linear_tile *tile, const struct plan *plan, int64_t
     tile->ahead = tile->weight + plan->panel_bytes + index * tile->steps * tile->ahead_step;
 }
 
+/* Asks early for what the epilogue will read and write: rows of y are far apart in memory. */
+static void fetch_results(const struct linear_tile *tile)
+{
+    for (int64_t r = 0; r < tile->rows; r++) {
+        const float *y = tile->y + r * tile->y_stride;
+        __builtin_prefetch(y, 1);
+        __builtin_prefetch(y + LINEAR_LINE / sizeof(float), 1);
+        if (tile->residual == NULL || tile->residual == tile->y)
+            continue;
+        const float *residual = tile->residual + r * tile->residual_stride;
+        __builtin_prefetch(residual);
+        __builtin_prefetch(residual + LINEAR_LINE / sizeof(float));
+    }
+}
+
 /* Rows [row, row + count) times one panel over one block of steps, in tiles of even height. */
 static void run_rows(const struct plan *plan, const char *x, int64_t x_stride, int64_t row,
                      int64_t count, int64_t panel, int64_t block)
@@ -148,6 +163,8 @@ static void run_rows(const struct plan *plan, const char *x, int64_t x_stride, i
         tile.x = x + first * x_stride;
         set_ahead(&tile, plan, i, tiles, panel);
         set_epilogue(&tile, plan, block, row + first, panel * KERNEL_PANEL);
+        if (tiles > 1)
+            fetch_results(&tile);
         set->functions[tile.rows - 1](&tile);
     }
 }
