@@ -32,10 +32,17 @@ int runner_check_memory(struct results *results, const struct runner_options *op
 {
     for (size_t i = 0; i < results->cell_count; i++) {
         struct cell_record *cell = &results->cells[i];
-        if (cell->status != CELL_PENDING)
-            continue;
         struct session_shape shape = visit_shape(options, cell);
+        struct session_memory memory;
+        struct error ignored = {0};
         bool fits = true;
+        if (cell->status != CELL_PENDING) {
+            /* Not to be measured now, but its prediction belongs on record. */
+            if (!(cell->prediction.total_mb > 0.0))
+                (void)cell_memory_predict(cell, &memory, options->ops, options->engine, &shape,
+                                          &ignored);
+            continue;
+        }
         if (cell_memory_check(cell, &fits, options->ops, options->engine, &shape, error) != 0)
             return error_prefix(error, "batch %lld x length %lld", (long long)cell->batch_size,
                                 (long long)cell->input_length);

@@ -75,7 +75,8 @@ int runner_run(struct results *results, struct results_file *file,
 int runner_next_process(int64_t *process, const struct results *results,
                         const struct schedule *schedule, struct error *error);
 
-/* Sets the status and the reason of every cell whose memory is not there, without running. */
+/* Predicts the memory of every cell, as far as the engine can; sets the status and the reason of
+ * those whose memory is not there. Runs nothing. */
 int runner_check_memory(struct results *results, const struct runner_options *options,
                         struct error *error);
 

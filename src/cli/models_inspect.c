@@ -142,7 +142,7 @@ static void print_page(const struct inspection *inspection)
     cell_table_print_reasons(stdout, &inspection->results, CELL_SKIPPED, "\nwould be skipped");
 }
 
-/* One cell's memory; null where the engine cannot tell, which the reason then says. */
+/* One cell's memory, also of one that would be skipped; null where the engine cannot tell. */
 static json_t *cell_json(const struct inspection *inspection, const struct cell_record *cell,
                          json_int_t weight_bytes)
 {

@@ -47,8 +47,10 @@ struct session_shape {
     const int32_t *forced_tokens;
 };
 
-/* Bytes a session takes, known before it is opened; the same function sizes it. */
+/* Bytes a session takes, known before it is opened; the same function sizes it. Also of more
+ * positions than the model has: only session_open refuses those. */
 struct session_memory {
+    int64_t weight_bytes; /* beside it, as packed: the same for every session of the engine */
     int64_t kv_bytes;
     int64_t workspace_bytes; /* activations, logits, scratch */
     bool on_device;          /* the bytes are the device's, not the host's */
@@ -110,8 +112,8 @@ struct engine_ops {
     int (*open)(struct engine **out, const struct model *model,
                 const struct engine_options *options, struct error *error);
     void (*close)(struct engine *engine);
-    /* Facts for the header and the results: device, dtype, kv_dtype, isa, threads, weight_bytes.
-     * New reference. */
+    /* Facts for the header and the results: device, dtype, kv_dtype, isa, threads, and with a
+     * model weight_bytes. New reference. */
     json_t *(*facts)(const struct engine *engine);
     int (*predict)(const struct engine *engine, const struct session_shape *shape,
                    struct session_memory *memory, struct error *error);

@@ -29,6 +29,7 @@ struct analysis_cell {
     double prefill_share;               /* of the total latency, 0 to 1; NaN unknown */
     double efficiency; /* tokens/s against perfect scaling from the smallest batch; 1 = perfect */
     const struct breakdown *breakdown; /* NULL where it was not measured */
+    const struct cell_prediction *prediction; /* of its memory; NULL where no file has one */
 };
 
 struct analysis_group {
@@ -104,6 +105,11 @@ struct stats_summary analysis_efficiency(const struct analysis_cell *cell);
 struct stats_summary analysis_cpu_memory(const struct analysis_cell *cell);
 struct stats_summary analysis_gpu_allocated(const struct analysis_cell *cell);
 struct stats_summary analysis_gpu_reserved(const struct analysis_cell *cell);
+/* MB, of the prediction, where it is about that memory. */
+struct stats_summary analysis_predicted_host(const struct analysis_cell *cell);
+struct stats_summary analysis_predicted_device(const struct analysis_cell *cell);
+/* The measured value that the prediction is about: peak of the host, or in use on the device. */
+struct stats_summary analysis_predicted_measured(const struct analysis_cell *cell);
 struct stats_summary analysis_prefill_components(const struct analysis_cell *cell); /* sum, s */
 struct stats_summary analysis_decode_components(const struct analysis_cell *cell);
 

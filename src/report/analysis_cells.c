@@ -81,6 +81,13 @@ static bool file_adds_to(const struct analysis *analysis, size_t index,
     return file->run_count == 0 && group->file == file;
 }
 
+/* The file that measured a cell also says what it was predicted to take. */
+static void set_prediction(struct analysis_cell *cell, const struct cell_record *record)
+{
+    if (record->prediction.total_mb > 0.0 && (cell->prediction == NULL || cell->record == record))
+        cell->prediction = &record->prediction;
+}
+
 /* A cell record that names no model holds for every group of its file; what it says of being
  * measured then only holds where there are runs. */
 static void set_statuses(struct analysis *analysis, struct analysis_group *group)
@@ -109,6 +116,7 @@ static void set_statuses(struct analysis *analysis, struct analysis_group *group
             if (cell->breakdown == NULL &&
                 breakdown_sum(&record->breakdown.phases[BREAKDOWN_PREFILL]) > 0)
                 cell->breakdown = &record->breakdown;
+            set_prediction(cell, record);
         }
     }
     for (size_t i = 0; i < analysis->batch_count * analysis->length_count; i++) {

@@ -1,6 +1,7 @@
-/* What a cell's record says beside its runs: verdict and limits. Values are in percent; 100 % of a
- * floor is as fast as the machine allows. */
+/* What a cell's record says beside its runs: verdict, limits, predicted memory. Limits are in
+ * percent; 100 % of a floor is as fast as the machine allows. */
 #include <math.h>
+#include <string.h>
 
 #include "report/analysis.h"
 
@@ -56,6 +57,33 @@ struct stats_summary analysis_step_rate(const struct analysis_cell *cell)
         return one_value(NAN);
     return one_value(cell->record->limits.decode_step_flops /
                      cell->metrics[METRIC_DECODE_TIME_PER_TOKEN].median);
+}
+
+static bool is_on_device(const struct cell_prediction *prediction)
+{
+    return strcmp(prediction->place, "device") == 0;
+}
+
+struct stats_summary analysis_predicted_host(const struct analysis_cell *cell)
+{
+    const struct cell_prediction *prediction = cell->prediction;
+    bool meant = prediction != NULL && !is_on_device(prediction);
+    return one_value(meant ? prediction->total_mb : NAN);
+}
+
+struct stats_summary analysis_predicted_device(const struct analysis_cell *cell)
+{
+    const struct cell_prediction *prediction = cell->prediction;
+    bool meant = prediction != NULL && is_on_device(prediction);
+    return one_value(meant ? prediction->total_mb : NAN);
+}
+
+struct stats_summary analysis_predicted_measured(const struct analysis_cell *cell)
+{
+    if (cell->prediction == NULL)
+        return one_value(NAN);
+    return is_on_device(cell->prediction) ? analysis_gpu_allocated(cell)
+                                          : analysis_cpu_memory(cell);
 }
 
 size_t analysis_step_count(const struct analysis_cell *cell)

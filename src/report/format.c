@@ -109,6 +109,16 @@ void format_duration(char out[FORMAT_MAX], double seconds)
     snprintf(out, FORMAT_MAX, "%.40s %s", number, unit.name);
 }
 
+void format_memory(char out[FORMAT_MAX], double megabytes)
+{
+    if (!isfinite(megabytes))
+        snprintf(out, FORMAT_MAX, "n/a");
+    else if (megabytes < 8192)
+        snprintf(out, FORMAT_MAX, "%.1f MB", megabytes);
+    else
+        snprintf(out, FORMAT_MAX, "%.1f GB", megabytes / 1024);
+}
+
 struct format_unit format_time_unit(const double *seconds, size_t count)
 {
     double log_sum = 0;

@@ -23,6 +23,9 @@ void format_interval(char out[FORMAT_MAX], double mean, double low, double high)
 /* "12.3 ms", "1.20 s", "5.2 min". */
 void format_duration(char out[FORMAT_MAX], double seconds);
 
+/* "0.1 MB", "483.4 MB", "12.3 GB" (2^30 bytes) for MB of 2^20 bytes. */
+void format_memory(char out[FORMAT_MAX], double megabytes);
+
 /* The unit (µs, ms, s) that makes most of the values short to write. */
 struct format_unit format_time_unit(const double *seconds, size_t count);
 

@@ -9,7 +9,14 @@
 #include "report/plot_list.h"
 #include "report/plot_mark.h"
 
-enum { VALUE_PX = 13, LABEL_PX = 13, AXIS_PX = 14, TITLE_PX = 15, BAR_STEPS = 128 };
+enum {
+    VALUE_PX = 13,
+    BENEATH_PX = 11,
+    LABEL_PX = 13,
+    AXIS_PX = 14,
+    TITLE_PX = 15,
+    BAR_STEPS = 128
+};
 
 /* One row of panels. */
 struct heatmap {
@@ -17,6 +24,8 @@ struct heatmap {
     const char *scale_title;
     analysis_value *value;
     enum plot_unit_kind kind;
+    analysis_value
+        *beneath; /* in parentheses under each value, also where there is none; or NULL */
 };
 
 static double cell_size(size_t count, double whole, double least, double most)
@@ -80,14 +89,46 @@ static void draw_cell(struct plot_canvas *canvas, struct plot_rect rect,
                      (struct plot_font){VALUE_PX, plot_color_text_on(rgb), PLOT_CENTER, 0}, label);
 }
 
-static bool group_has(const struct analysis *analysis, const struct analysis_group *group,
-                      analysis_value *value)
+static struct plot_rect cell_rect(struct plot_rect box, const struct analysis *analysis,
+                                  size_t batch, size_t length)
+{
+    double width = box.width / (double)analysis->length_count;
+    double height = box.height / (double)analysis->batch_count;
+    return (struct plot_rect){box.left + (double)length * width + 0.75,
+                              box.top + box.height - (double)(batch + 1) * height + 0.75,
+                              width - 1.5, height - 1.5};
+}
+
+/* The second value of every cell of a panel. */
+static void write_beneath(struct plot_canvas *canvas, struct plot_rect box,
+                          const struct analysis *analysis, const struct analysis_group *group,
+                          const struct heatmap *map, double factor, const struct plot_axis *scale)
 {
     for (size_t i = 0; i < analysis->batch_count * analysis->length_count; i++) {
-        if (group->cells[i].run_count > 0 && isfinite(value(&group->cells[i]).mean))
-            return true;
+        const struct analysis_cell *cell = &group->cells[i];
+        double beneath = map->beneath(cell).mean * factor;
+        if (!isfinite(beneath))
+            continue;
+        struct plot_rect rect =
+            cell_rect(box, analysis, i / analysis->length_count, i % analysis->length_count);
+        double middle = rect.left + rect.width / 2, y = rect.top + rect.height / 2 + 14;
+        double value = cell->run_count > 0 ? map->value(cell).mean * factor : NAN;
+        double place = plot_axis_place(scale, value);
+        uint32_t ink = PLOT_INK;
+        char number[FORMAT_MAX], label[FORMAT_MAX];
+        format_number(number, beneath);
+        snprintf(label, sizeof label, "(%.40s)", number);
+        if (isfinite(value)) {
+            ink = plot_color_text_on(plot_color_map(isfinite(place) ? place : 0));
+        } else {
+            double width = plot_text_width(label, BENEATH_PX) + 4;
+            plot_canvas_rect(canvas,
+                             (struct plot_rect){middle - width / 2, y - 6, width, BENEATH_PX + 1},
+                             PLOT_WHITE);
+        }
+        plot_canvas_text(canvas, middle, y, (struct plot_font){BENEATH_PX, ink, PLOT_CENTER, 0},
+                         label);
     }
-    return false;
 }
 
 void plot_heatmap_panel(struct plot_canvas *canvas, struct plot_rect box,
@@ -95,9 +136,7 @@ void plot_heatmap_panel(struct plot_canvas *canvas, struct plot_rect box,
                         analysis_value *value, double factor, const struct plot_axis *scale,
                         const char *title)
 {
-    double width = box.width / (double)analysis->length_count;
-    double height = box.height / (double)analysis->batch_count;
-    bool any = group_has(analysis, group, value);
+    bool any = analysis_group_has(analysis, group, value);
     if (!any) {
         plot_canvas_frame(canvas, box, 1, PLOT_FRAME);
         plot_panel_empty(canvas, box);
@@ -105,9 +144,7 @@ void plot_heatmap_panel(struct plot_canvas *canvas, struct plot_rect box,
     for (size_t b = 0; b < analysis->batch_count && any; b++) {
         for (size_t l = 0; l < analysis->length_count; l++) {
             const struct analysis_cell *cell = analysis_cell_at(analysis, group, b, l);
-            struct plot_rect rect = {box.left + (double)l * width + 0.75,
-                                     box.top + box.height - (double)(b + 1) * height + 0.75,
-                                     width - 1.5, height - 1.5};
+            struct plot_rect rect = cell_rect(box, analysis, b, l);
             double shown = cell->run_count > 0 ? value(cell).mean * factor : NAN;
             draw_cell(canvas, rect, cell, shown, scale);
         }
@@ -170,9 +207,14 @@ static int draw_row(struct plot_page *page, const struct heatmap *map, size_t ro
     plot_axis_fit(&scale, values, plot_value_count(analysis), PLOT_FIT_EXACT);
     bool is_constant = all_alike(values, plot_value_count(analysis));
     free(values);
-    for (size_t g = 0; g < analysis->group_count; g++)
-        plot_heatmap_panel(&page->canvas, plot_page_panel_box(page, row, g), analysis,
-                           &analysis->groups[g], map->value, unit.per_base, &scale, map->title);
+    for (size_t g = 0; g < analysis->group_count; g++) {
+        struct plot_rect panel = plot_page_panel_box(page, row, g);
+        const struct analysis_group *group = &analysis->groups[g];
+        plot_heatmap_panel(&page->canvas, panel, analysis, group, map->value, unit.per_base, &scale,
+                           map->title);
+        if (map->beneath != NULL && analysis_group_has(analysis, group, map->value))
+            write_beneath(&page->canvas, panel, analysis, group, map, unit.per_base, &scale);
+    }
     if (is_constant)
         return 0; /* a scale of one value explains nothing */
     char title[128];
@@ -206,7 +248,7 @@ static int draw(struct plot_page *page, const struct heatmap *maps, size_t count
 int plot_latency_heatmap(struct plot_page *page, const struct plot_fonts *fonts,
                          struct error *error)
 {
-    static const struct heatmap map = {NULL, "Latency", analysis_latency, PLOT_TIME};
+    static const struct heatmap map = {NULL, "Latency", analysis_latency, PLOT_TIME, NULL};
     struct format_unit unit = plot_unit(page->analysis, map.value, map.kind);
     char title[64];
     snprintf(title, sizeof title, "Mean total latency (%s)", unit.name);
@@ -219,7 +261,7 @@ int plot_latency_heatmap(struct plot_page *page, const struct plot_fonts *fonts,
 int plot_throughput_heatmap(struct plot_page *page, const struct plot_fonts *fonts,
                             struct error *error)
 {
-    static const struct heatmap map = {NULL, "Throughput", analysis_throughput, PLOT_RATE};
+    static const struct heatmap map = {NULL, "Throughput", analysis_throughput, PLOT_RATE, NULL};
     page->title = "Mean throughput (generated tokens/s)";
     return draw(page, &map, 1, fonts, error);
 }
@@ -227,9 +269,11 @@ int plot_throughput_heatmap(struct plot_page *page, const struct plot_fonts *fon
 int plot_memory_usage(struct plot_page *page, const struct plot_fonts *fonts, struct error *error)
 {
     static const struct heatmap maps[] = {
-        {"CPU: peak resident memory", "CPU memory", analysis_cpu_memory, PLOT_MEMORY},
-        {"GPU: peak memory in use", "GPU in use", analysis_gpu_allocated, PLOT_MEMORY},
-        {"GPU: memory held from the driver", "GPU held", analysis_gpu_reserved, PLOT_MEMORY},
+        {"CPU: peak resident memory", "CPU memory", analysis_cpu_memory, PLOT_MEMORY,
+         analysis_predicted_host},
+        {"GPU: peak memory in use", "GPU in use", analysis_gpu_allocated, PLOT_MEMORY,
+         analysis_predicted_device},
+        {"GPU: memory held from the driver", "GPU held", analysis_gpu_reserved, PLOT_MEMORY, NULL},
     };
     struct heatmap used[3];
     size_t count = 0;
@@ -237,15 +281,18 @@ int plot_memory_usage(struct plot_page *page, const struct plot_fonts *fonts, st
         if (analysis_has(page->analysis, maps[i].value))
             used[count++] = maps[i];
     }
-    page->title = "Memory per cell";
+    bool predicted = analysis_has(page->analysis, analysis_predicted_host) ||
+                     analysis_has(page->analysis, analysis_predicted_device);
+    page->title =
+        predicted ? "Memory per cell (in parentheses: predicted before it ran)" : "Memory per cell";
     return draw(page, used, count, fonts, error);
 }
 
 int plot_floor_heatmap(struct plot_page *page, const struct plot_fonts *fonts, struct error *error)
 {
     static const struct heatmap maps[] = {
-        {"Prefill", "Floor over time", analysis_prefill_of_floor, PLOT_PERCENT},
-        {"Decode step", "Floor over time", analysis_step_of_floor, PLOT_PERCENT},
+        {"Prefill", "Floor over time", analysis_prefill_of_floor, PLOT_PERCENT, NULL},
+        {"Decode step", "Floor over time", analysis_step_of_floor, PLOT_PERCENT, NULL},
     };
     struct heatmap used[2];
     size_t count = 0;

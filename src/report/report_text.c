@@ -220,8 +220,9 @@ void report_text_write(struct text *out, const struct analysis *analysis,
     report_scaling(out, analysis);
     write_picture(out, facts, "performance_comparison.png");
     write_picture(out, facts, "time_vs_batched_tokens.png");
-    write_picture(out, facts, "memory_usage.png");
     write_picture(out, facts, "decode_by_position.png");
+    report_memory(out, analysis);
+    write_picture(out, facts, "memory_usage.png");
     report_limits(out, analysis);
     write_picture(out, facts, "roofline.png");
     write_picture(out, facts, "floor_heatmap.png");

@@ -26,6 +26,7 @@ void report_breakdown(struct text *out, const struct analysis *analysis);
 void report_impact(struct text *out, const struct analysis *analysis, bool by_batch);
 void report_scaling(struct text *out, const struct analysis *analysis);
 void report_trust(struct text *out, const struct analysis *analysis);
+void report_memory(struct text *out, const struct analysis *analysis);
 void report_limits(struct text *out, const struct analysis *analysis);
 void report_advice(struct text *out, const struct analysis *analysis);
 

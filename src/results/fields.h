@@ -28,7 +28,7 @@ struct cell_field {
     size_t capacity;
 };
 
-enum { CELL_FIELD_COUNT = 17 };
+enum { CELL_FIELD_COUNT = 22 };
 extern const struct cell_field cell_fields[CELL_FIELD_COUNT];
 
 char *run_field_text(struct run_record *run, const struct run_field *field);

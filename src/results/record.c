@@ -117,6 +117,16 @@ const struct cell_field cell_fields[CELL_FIELD_COUNT] = {
     {"energy_per_token_j", NULL, FIELD_REAL,
      offsetof(struct cell_record, limits.energy_per_token_j), 0},
     {"memory_missing_mb", NULL, FIELD_REAL, offsetof(struct cell_record, memory_missing_mb), 0},
+    {"place", "predicted_memory", FIELD_TEXT, offsetof(struct cell_record, prediction.place),
+     RECORD_WORD_MAX},
+    {"weights_mb", "predicted_memory", FIELD_REAL,
+     offsetof(struct cell_record, prediction.weights_mb), 0},
+    {"kv_cache_mb", "predicted_memory", FIELD_REAL,
+     offsetof(struct cell_record, prediction.kv_cache_mb), 0},
+    {"workspace_mb", "predicted_memory", FIELD_REAL,
+     offsetof(struct cell_record, prediction.workspace_mb), 0},
+    {"total_mb", "predicted_memory", FIELD_REAL, offsetof(struct cell_record, prediction.total_mb),
+     0},
 };
 
 void run_conditions_init(struct run_conditions *conditions)

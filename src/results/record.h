@@ -121,6 +121,14 @@ struct cell_limits {
     double energy_per_token_j;           /* over the generated tokens of the whole batch */
 };
 
+/* What the engine plans for a cell before anything is allocated; MB = 2^20 bytes, 0 and "" where
+ * it is not known. */
+struct cell_prediction {
+    double weights_mb, kv_cache_mb, workspace_mb; /* as they lie in memory */
+    double total_mb;                              /* their sum */
+    char place[RECORD_WORD_MAX];                  /* whose memory: "host" or "device" */
+};
+
 struct cell_record {
     int64_t batch_size;
     int64_t input_length;
@@ -134,6 +142,7 @@ struct cell_record {
     struct verdict verdict;
     struct cell_limits limits;
     double memory_missing_mb; /* of a device, not free again after the cell's visits */
+    struct cell_prediction prediction;
     struct breakdown breakdown;
     /* Whose cell it is, for a file that holds several series. All "" stands for every run of the
      * file: bench measures one model on one device. */

@@ -180,6 +180,7 @@ static void test_facts_are_found_again(void **state)
     (void)snprintf(cell->warm_up_reason, sizeof cell->warm_up_reason, "steady");
     (void)snprintf(cell->stop_reason, sizeof cell->stop_reason, "precise");
     (void)snprintf(cell->output_check, sizeof cell->output_check, "passed");
+    cell->prediction = (struct cell_prediction){474.75, 5.5, 3.25, 483.5, "host"};
     assert_int_equal(results_write_json(&results, &text, &error), 0);
     assert_int_equal(results_parse_json(&back, text_string(&text), text.length, "r", &error), 0);
     assert_true(back.elapsed_s == 12.5);
@@ -187,6 +188,7 @@ static void test_facts_are_found_again(void **state)
     assert_string_equal(back.cells[0].warm_up_reason, "steady");
     assert_string_equal(back.cells[0].stop_reason, "precise");
     assert_string_equal(back.cells[0].output_check, "passed");
+    assert_memory_equal(&back.cells[0].prediction, &cell->prediction, sizeof cell->prediction);
     assert_int_equal(back.runs[0].process, 3);
     assert_int_equal(back.runs[0].pass, 2);
     assert_string_equal(back.runs[0].output_hash, "0123456789abcdef");
@@ -210,6 +212,8 @@ static void test_facts_that_are_refused(void **state)
         {"\"warm_up\":3", "cells[0].warm_up: is a whole number, an object is needed"},
         {"\"warm_up\":{\"runs\":-1}", "cells[0].warm_up.runs"},
         {"\"stop_reason\":1", "cells[0].stop_reason"},
+        {"\"predicted_memory\":7", "cells[0].predicted_memory: is a whole number, an object"},
+        {"\"predicted_memory\":{\"total_mb\":\"7\"}", "cells[0].predicted_memory.total_mb"},
         {"\"stop_reason\":\"0123456789012345678901234567890123456789\"", "cells[0].stop_reason"},
     };
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {

@@ -239,6 +239,60 @@ static void test_memory_that_is_not_there(void **state)
     fixture_close(&fixture);
 }
 
+/* Every cell has its prediction on record, whatever becomes of it; what is on record stays. */
+static void test_predictions_are_recorded(void **state)
+{
+    (void)state;
+    static const double totals_mb[] = {64 + 8 + 2, 64 + 12 + 2, 64 + 16 + 2, 64 + 24 + 2};
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct fake_fault fault = {FAKE_PREFILL_FAILS, 1, 8, 0};
+    fixture.script.faults = &fault;
+    fixture.script.fault_count = 1;
+    fixture.script.weight_bytes = (int64_t)64 << 20;
+    fixture.script.workspace_bytes = (int64_t)2 << 20;
+    fixture.script.available_bytes = (int64_t)20 << 20;
+    fixture.config.max_batch_input_product = 15;
+    fixture_open(&fixture);
+    assert_int_equal(runner_check_memory(&fixture.results, &fixture.options, &fixture.error), 0);
+    assert_int_equal(fixture_run(&fixture), ERROR_FAILED);
+    const struct cell_record *cells = fixture.results.cells;
+    assert_int_equal(cells[0].status, CELL_MEASURED);
+    assert_int_equal(cells[1].status, CELL_FAILED);
+    assert_int_equal(cells[2].status, CELL_MEASURED);
+    assert_int_equal(cells[3].status, CELL_SKIPPED);
+    for (size_t i = 0; i < 4; i++) {
+        const struct cell_prediction *prediction = &cells[i].prediction;
+        assert_close(prediction->weights_mb, 64, 1e-12);
+        assert_close(prediction->workspace_mb, 2, 1e-12);
+        assert_close(prediction->kv_cache_mb, totals_mb[i] - 66, 1e-12);
+        assert_close(prediction->total_mb, totals_mb[i], 1e-12);
+        assert_string_equal(prediction->place, "host");
+    }
+    /* On another machine the measured and the skipped keep theirs. */
+    fixture.script.workspace_bytes = 0;
+    assert_int_equal(runner_check_memory(&fixture.results, &fixture.options, &fixture.error), 0);
+    assert_close(cells[0].prediction.workspace_mb, 2, 1e-12);
+    fixture_close(&fixture);
+}
+
+static void test_larger_than_any_memory(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct fake_fault fault = {FAKE_PREDICT_OVERFLOWS, 2, 8, -1};
+    fixture.script.faults = &fault;
+    fixture.script.fault_count = 1;
+    fixture_open(&fixture);
+    assert_int_equal(runner_check_memory(&fixture.results, &fixture.options, &fixture.error), 0);
+    assert_int_equal(fixture.results.cells[2].status, CELL_PENDING);
+    assert_int_equal(fixture.results.cells[3].status, CELL_SKIPPED);
+    assert_contains(fixture.results.cells[3].reason, "no memory holds it: scripted");
+    assert_true(fixture.results.cells[3].prediction.total_mb == 0.0);
+    fixture_close(&fixture);
+}
+
 static void test_a_prediction_that_fails_before_the_grid(void **state)
 {
     (void)state;
@@ -416,6 +470,8 @@ int main(void)
         cmocka_unit_test(test_a_cell_that_fails),
         cmocka_unit_test(test_a_reason_too_long_is_cut_between_characters),
         cmocka_unit_test(test_memory_that_is_not_there),
+        cmocka_unit_test(test_predictions_are_recorded),
+        cmocka_unit_test(test_larger_than_any_memory),
         cmocka_unit_test(test_a_prediction_that_fails_before_the_grid),
         cmocka_unit_test(test_everything_skipped),
         cmocka_unit_test(test_a_vocabulary_too_small_for_the_batch),

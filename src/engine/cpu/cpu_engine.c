@@ -149,10 +149,12 @@ static int engine_open(struct engine **out, const struct model *model,
 
 static json_t *facts(const struct engine *engine)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I}", "device", "cpu", "dtype",
+    json_t *weights =
+        engine->architecture != NULL ? json_integer((json_int_t)engine->memory_bytes) : NULL;
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:o*}", "device", "cpu", "dtype",
                      dtype_name(engine->type), "kv_dtype", dtype_name(engine->kv_type), "isa",
                      engine->kernels->isa, "threads", thread_pool_thread_count(engine->pool),
-                     "weight_bytes", (json_int_t)engine->memory_bytes);
+                     "weight_bytes", weights);
 }
 
 static int memory_usage(const struct session *session, struct memory_usage *usage,

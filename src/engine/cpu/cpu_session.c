@@ -134,16 +134,11 @@ static int plan_session(struct cpu_plan *plan, const struct engine *engine,
                         const struct session_shape *shape, struct error *error)
 {
     *plan = (struct cpu_plan){0};
-    int64_t limit = engine->architecture->position_limit;
     if (!is_plausible(shape->batch_size) || !is_plausible(shape->input_length) ||
         !is_plausible(shape->output_length))
         return error_set(error, ERROR_INPUT,
                          "batch size, input and output length must be at least 1 and below 2^31");
     plan->capacity = shape->input_length + shape->output_length - 1;
-    if (limit > 0 && plan->capacity > limit)
-        return error_set(error, ERROR_INPUT,
-                         "%lld positions are needed, the model has %lld: see --max-positions",
-                         (long long)plan->capacity, (long long)limit);
     plan->chunk_rows = choose_chunk_rows(shape->batch_size, shape->input_length);
     plan_cache(plan, engine, shape->batch_size);
     plan_workspace(plan, engine, shape->batch_size);
@@ -154,6 +149,17 @@ static int plan_session(struct cpu_plan *plan, const struct engine *engine,
                          "the cache of batch size %lld with %lld positions is larger than any "
                          "address",
                          (long long)shape->batch_size, (long long)plan->capacity);
+    return 0;
+}
+
+static int check_positions(const struct cpu_plan *plan, const struct engine *engine,
+                           struct error *error)
+{
+    int64_t limit = engine->architecture->position_limit;
+    if (limit > 0 && plan->capacity > limit)
+        return error_set(error, ERROR_INPUT,
+                         "%lld positions are needed, the model has %lld: see --max-positions",
+                         (long long)plan->capacity, (long long)limit);
     return 0;
 }
 
@@ -170,6 +176,7 @@ int session_predict(const struct engine *engine, const struct session_shape *sha
         available = available > weights ? available - weights : 0;
     }
     *memory = (struct session_memory){
+        .weight_bytes = (int64_t)engine->memory_bytes,
         .kv_bytes = (int64_t)plan.kv_bytes,
         .workspace_bytes = (int64_t)plan.workspace_bytes,
         .available_bytes = available,
@@ -250,6 +257,8 @@ int session_open(struct session **out, struct engine *engine, const struct sessi
     session->engine = engine;
     session->shape = *shape;
     int code = plan_session(&session->plan, engine, shape, error);
+    if (code == 0)
+        code = check_positions(&session->plan, engine, error);
     if (code != 0)
         goto fail;
     code = allocate(session, error);

@@ -188,15 +188,17 @@ static json_t *facts(const struct engine *engine)
     int driver = 0, runtime = 0;
     (void)cudaDriverGetVersion(&driver);
     (void)cudaRuntimeGetVersion(&runtime);
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:I, s:I, s:s, s:s}", "device", device,
-        "device_name", engine->properties.name, "dtype", dtype_name(engine->type), "kv_dtype",
-        dtype_name(engine->type), "compute_capability", capability, "multiprocessors",
-        engine->properties.multiProcessorCount, "cuda_driver_version", driver,
-        "cuda_runtime_version", runtime, "device_memory_bytes",
-        (json_int_t)engine->properties.totalGlobalMem, "weight_bytes",
-        (json_int_t)engine->memory_bytes, "decode", engine->use_graph ? "graph" : "launches",
-        "decode_stamps", engine->sync_steps ? "host" : "device");
+    json_t *weights =
+        engine->architecture != NULL ? json_integer((json_int_t)engine->memory_bytes) : NULL;
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:I, s:o*, s:s, s:s}", "device",
+                     device, "device_name", engine->properties.name, "dtype",
+                     dtype_name(engine->type), "kv_dtype", dtype_name(engine->type),
+                     "compute_capability", capability, "multiprocessors",
+                     engine->properties.multiProcessorCount, "cuda_driver_version", driver,
+                     "cuda_runtime_version", runtime, "device_memory_bytes",
+                     (json_int_t)engine->properties.totalGlobalMem, "weight_bytes", weights,
+                     "decode", engine->use_graph ? "graph" : "launches", "decode_stamps",
+                     engine->sync_steps ? "host" : "device");
 }
 
 static const struct engine_ops ops = {

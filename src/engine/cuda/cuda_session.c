@@ -155,7 +155,6 @@ static int plan_session(struct cuda_plan *plan, const struct engine *engine,
 {
     *plan = (struct cuda_plan){0};
     enum { BATCH_MAX = 65535 }; /* rows of a grid */
-    int64_t limit = engine->architecture->position_limit;
     if (!is_plausible(shape->batch_size) || !is_plausible(shape->input_length) ||
         !is_plausible(shape->output_length) || shape->batch_size > BATCH_MAX)
         return error_set(error, ERROR_INPUT,
@@ -163,10 +162,6 @@ static int plan_session(struct cuda_plan *plan, const struct engine *engine,
                          "size at most %d",
                          BATCH_MAX);
     plan->capacity = shape->input_length + shape->output_length - 1;
-    if (limit > 0 && plan->capacity > limit)
-        return error_set(error, ERROR_INPUT,
-                         "%lld positions are needed, the model has %lld: see --max-positions",
-                         (long long)plan->capacity, (long long)limit);
     int64_t most = engine->architecture->experts.count > 0 ? EXPERT_CHUNK_ROWS : CHUNK_ROWS;
     plan->chunk_rows = choose_chunk_rows(most, shape->batch_size, shape->input_length);
     plan_cache(plan, engine, shape->batch_size);
@@ -178,6 +173,17 @@ static int plan_session(struct cuda_plan *plan, const struct engine *engine,
                          "the cache of batch size %lld with %lld positions is larger than any "
                          "address",
                          (long long)shape->batch_size, (long long)plan->capacity);
+    return 0;
+}
+
+static int check_positions(const struct cuda_plan *plan, const struct engine *engine,
+                           struct error *error)
+{
+    int64_t limit = engine->architecture->position_limit;
+    if (limit > 0 && plan->capacity > limit)
+        return error_set(error, ERROR_INPUT,
+                         "%lld positions are needed, the model has %lld: see --max-positions",
+                         (long long)plan->capacity, (long long)limit);
     return 0;
 }
 
@@ -200,6 +206,7 @@ int session_predict(const struct engine *engine, const struct session_shape *sha
     if (engine->is_plan)
         available -= (int64_t)engine->memory_bytes;
     *memory = (struct session_memory){
+        .weight_bytes = (int64_t)engine->memory_bytes,
         .kv_bytes = (int64_t)plan.kv_bytes,
         .workspace_bytes = (int64_t)plan.workspace_bytes,
         .on_device = true,
@@ -321,6 +328,8 @@ int session_open(struct session **out, struct engine *engine, const struct sessi
     session->engine = engine;
     session->shape = *shape;
     int code = plan_session(&session->plan, engine, shape, error);
+    if (code == 0)
+        code = check_positions(&session->plan, engine, error);
     if (code == 0)
         code = allocate_host(session, error);
     if (code == 0)

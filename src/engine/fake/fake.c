@@ -102,8 +102,9 @@ static void fake_close(struct engine *engine)
 
 static json_t *fake_facts(const struct engine *engine)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i}", "device", "fake", "dtype", engine->dtype,
-                     "kv_dtype", engine->dtype, "isa", "none", "threads", 1, "weight_bytes", 0);
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I}", "device", "fake", "dtype", engine->dtype,
+                     "kv_dtype", engine->dtype, "isa", "none", "threads", 1, "weight_bytes",
+                     (json_int_t)engine->script->weight_bytes);
 }
 
 static int fake_predict(const struct engine *engine, const struct session_shape *shape,
@@ -113,8 +114,11 @@ static int fake_predict(const struct engine *engine, const struct session_shape 
     log_word(engine, "predict", shape->batch_size, shape->input_length);
     if (has_fault(engine, FAKE_PREDICT_FAILS, shape, -1))
         return error_set(error, ERROR_FAILED, "scripted: predict fails");
+    if (has_fault(engine, FAKE_PREDICT_OVERFLOWS, shape, -1))
+        return error_set(error, ERROR_MEMORY, "scripted: larger than any address");
     int64_t positions = shape->input_length + shape->output_length - 1;
     *memory = (struct session_memory){
+        .weight_bytes = script->weight_bytes,
         .kv_bytes = shape->batch_size * positions * script->kv_bytes_per_position,
         .workspace_bytes = script->workspace_bytes,
         .on_device = script->device_allocated_bytes >= 0,

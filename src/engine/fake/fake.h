@@ -20,13 +20,14 @@ enum fake_fault_kind {
     FAKE_DECODE_FAILS,
     FAKE_NOT_FINITE, /* the sampler meets a logit that is not finite */
     FAKE_MEMORY_USAGE_FAILS,
-    FAKE_STEP_LOST,        /* one decode step fewer than asked for */
-    FAKE_STEP_TWICE,       /* the last step is delivered twice */
-    FAKE_OTHER_TOKENS,     /* not those of the other generations */
-    FAKE_TOKEN_OUTSIDE,    /* one id equal to the vocabulary's size */
-    FAKE_CLOCK_GOES_BACK,  /* a stamp before the one before it */
-    FAKE_MEMORY_TOO_SMALL, /* predict: half of what is needed is available */
-    FAKE_ROWS_EQUAL,       /* every row gets the tokens of the first */
+    FAKE_STEP_LOST,         /* one decode step fewer than asked for */
+    FAKE_STEP_TWICE,        /* the last step is delivered twice */
+    FAKE_OTHER_TOKENS,      /* not those of the other generations */
+    FAKE_TOKEN_OUTSIDE,     /* one id equal to the vocabulary's size */
+    FAKE_CLOCK_GOES_BACK,   /* a stamp before the one before it */
+    FAKE_MEMORY_TOO_SMALL,  /* predict: half of what is needed is available */
+    FAKE_PREDICT_OVERFLOWS, /* predict: larger than any memory */
+    FAKE_ROWS_EQUAL,        /* every row gets the tokens of the first */
 };
 
 /* A fault of one cell: in generation `generation` of a session (0 = the first, the warm-up), or
@@ -55,6 +56,7 @@ struct fake_script {
     const struct fake_fault *faults;
     size_t fault_count;
     const char *fault_text; /* instead of the built-in words of a failing prefill; may be NULL */
+    int64_t weight_bytes;
     int64_t kv_bytes_per_position; /* per row */
     int64_t workspace_bytes;
     int64_t available_bytes;
