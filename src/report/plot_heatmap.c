@@ -120,7 +120,8 @@ static void write_beneath(struct plot_canvas *canvas, struct plot_rect box,
         snprintf(label, sizeof label, "(%.40s)", number);
         if (isfinite(value)) {
             ink = plot_color_text_on(plot_color_map(isfinite(place) ? place : 0));
-        } else {
+        } else if (cell->status == CELL_SKIPPED || cell->status == CELL_FAILED) {
+            /* Hatched: letters need a plate. */
             double width = plot_text_width(label, BENEATH_PX) + 4;
             plot_canvas_rect(canvas,
                              (struct plot_rect){middle - width / 2, y - 6, width, BENEATH_PX + 1},
