@@ -1,4 +1,4 @@
-/* Both attention kernels on the emulated GPU against a plain sum in double: head sizes, shared KV
+/* The attention kernels on the emulated GPU against a plain sum in double: head sizes, shared KV
  * heads, windows, soft-cap, ALiBi, chunks that do not start at 0, keys in parts. */
 #include "test.h"
 
@@ -17,7 +17,10 @@ static const struct scene scenes[] = {
     {1, 66, 3, 2, 1, 256, 0, 1, 0, true},      {1, 30, 130, 2, 2, 200, 33, 1, 0, false},
     {2, 1, 300, 12, 2, 64, 0, 3, 0, false},    {1, 1, 700, 8, 8, 16, 300, 2, 0, true},
     {2, 1, 5, 10, 1, 40, 0, 4, 0, false},      {1, 5, 0, 2, 2, 300, 0, 1, 0, false},
-    {1, 64, 64, 16, 1, 24, 0, 1, 30.0F, true},
+    {1, 64, 64, 16, 1, 24, 0, 1, 30.0F, true}, {3, 1, 0, 16, 1, 128, 0, 2, 0, false},
+    {1, 1, 257, 40, 2, 128, 0, 3, 0, true},    {1, 1, 400, 16, 4, 256, 120, 5, 20.0F, false},
+    {2, 1, 31, 3, 3, 8, 0, 1, 0, false},       {1, 1, 900, 16, 2, 72, 0, 4, 0, false},
+    {1, 1, 127, 17, 1, 200, 0, 1, 3.0F, true},
 };
 
 /* Values in [-1, 1) with a few bits, exact in float16. */
@@ -54,7 +57,13 @@ static void *upload_halves(int64_t count, uint32_t seed)
     return device;
 }
 
-enum { QUERY_SEED = 1, KEY_SEED = 100000000, VALUE_SEED = 200000000, DIM_MAX = 512 };
+enum {
+    QUERY_SEED = 1,
+    KEY_SEED = 100000000,
+    VALUE_SEED = 200000000,
+    DIM_MAX = 512,
+    HEADS_MAX = 64
+};
 static const float slope_step = 0.25F;
 
 static int64_t capacity(const struct scene *scene)
@@ -140,8 +149,8 @@ static void run_scene(const struct scene *scene)
     int64_t rows = scene->batch * scene->count, cells = rows * scene->heads * scene->dim;
     int64_t cache = scene->batch * scene->kv_heads * capacity(scene) * scene->dim;
     struct device_state host_state = {.position = (int32_t)scene->first};
-    float slopes[16];
-    for (int i = 0; i < 16; i++)
+    float slopes[HEADS_MAX];
+    for (int i = 0; i < HEADS_MAX; i++)
         slopes[i] = slope_step * (float)(i + 1);
     size_t counters = attention_counters(scene->batch, scene->heads, scene->kv_heads);
     struct device_state *state = take(sizeof *state);
@@ -174,15 +183,23 @@ static void run_scene(const struct scene *scene)
     };
     uint16_t *found = calloc((size_t)cells, sizeof *found);
     assert_non_null(found);
-    for (int kernel = 0; kernel < 3; kernel++) { /* twice the first: its counters are zero again */
-        bool is_flash = kernel == 2;
-        if (is_flash && !flash_attention_serves(&call))
+    static const struct {
+        const char *name;
+        bool (*serves)(const struct attention_call *call);
+        cudaError_t (*run)(const struct attention_call *call);
+    } kernels[] = {
+        {"plain", NULL, kernel_attention},
+        {"prompts on tensor cores", flash_attention_serves, kernel_flash_attention},
+        {"steps on tensor cores", flash_decode_serves, kernel_flash_decode},
+    };
+    for (int i = 0; i < 6; i++) { /* each twice: counters are zero again */
+        int k = i / 2;
+        if (kernels[k].serves != NULL && !kernels[k].serves(&call))
             continue;
         (void)cudaMemset(call.out, 0xff, (size_t)cells * sizeof *found);
-        assert_int_equal(is_flash ? kernel_flash_attention(&call) : kernel_attention(&call),
-                         cudaSuccess);
+        assert_int_equal(kernels[k].run(&call), cudaSuccess);
         (void)cudaMemcpy(found, call.out, (size_t)cells * sizeof *found, cudaMemcpyDeviceToHost);
-        compare(scene, found, is_flash ? "tensor cores" : "plain");
+        compare(scene, found, kernels[k].name);
     }
     free(found);
     void *const pieces[] = {state,

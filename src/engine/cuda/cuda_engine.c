@@ -168,7 +168,7 @@ static int engine_open(struct engine **out, const struct model *model,
     if (code == 0)
         code = thread_pool_create(&engine->pool, threads, false, error);
     if (code == 0)
-        code = cuda_linear_open(&engine->linear, error);
+        code = cuda_linear_open(&engine->linear, &engine->properties, error);
     if (code == 0)
         code = engine_weights_load(engine, model, options, error);
     if (code != 0) {

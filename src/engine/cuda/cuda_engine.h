@@ -76,8 +76,8 @@ struct cuda_plan {
     size_t partials, counters, counter_bytes;
     size_t state, ids, tokens, chosen, stamps, forced;
     size_t rope[2][2]; /* [global, local][cosine, sine] */
-    size_t router, expert_ids, expert_weights, expert_inner, expert_output;
-    size_t linear;
+    size_t router, expert_ids, expert_weights, expert_order, expert_inner, expert_output;
+    size_t linear, linear_counters;
     size_t workspace_bytes;
     bool overflow; /* the sizes do not fit size_t */
 };
@@ -146,6 +146,7 @@ struct cuda_pass {
     int64_t id_stride;
     float *hidden; /* the residual stream and what is made of it; moved by the last layer */
     void *normed, *qkv;
+    const struct cuda_norm *next_norm; /* what `normed` holds already, or NULL */
 };
 
 /* 0, or the code and text of a failed call; ERROR_MEMORY where the device has no more memory. */

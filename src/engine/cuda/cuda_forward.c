@@ -21,6 +21,7 @@ static void run_linear(struct session *session, struct cuda_linear_call call)
     const struct engine *engine = session->engine;
     call.type = engine->type;
     call.workspace = session_at(session, session->plan.linear);
+    call.counters = session_at(session, session->plan.linear_counters);
     call.stream = engine->stream;
     session_note(session, cuda_linear_run(engine->linear, &call));
 }
@@ -66,10 +67,14 @@ static void embed(const struct cuda_pass *pass)
 
 /* The input of attention or MLP in the compute type: normed, or x itself where the family norms
  * only outputs; in float32 too where a router reads it. */
-static void norm_input(const struct cuda_pass *pass, const struct cuda_norm *norm, bool for_router)
+static void norm_input(struct cuda_pass *pass, const struct cuda_norm *norm, bool for_router)
 {
     struct session *session = pass->session;
     const struct architecture *a = session->engine->architecture;
+    bool is_done = pass->next_norm == norm;
+    pass->next_norm = NULL;
+    if (is_done)
+        return;
     if (a->norm_before) {
         float *copy = for_router ? session_at(session, session->plan.normed_float) : NULL;
         run_norm(session, norm,
@@ -88,22 +93,38 @@ static void norm_input(const struct cuda_pass *pass, const struct cuda_norm *nor
     session_note(session, kernel_convert(&call));
 }
 
-/* x += scale * norm(branch) */
-static void add_normed(const struct cuda_pass *pass, const struct cuda_norm *after)
+/* x += scale * norm(branch), and what norm_input(next) would do where `next` is not NULL. */
+static void add_normed(struct cuda_pass *pass, const struct cuda_norm *after,
+                       const struct cuda_norm *next, bool for_router)
 {
     struct session *session = pass->session;
-    run_norm(session, after,
-             (struct norm_call){
-                 .x = session_at(session, session->plan.branch),
-                 .residual = pass->hidden,
-                 .rows = pass->rows,
-                 .scale = (float)session->engine->architecture->residual_scale,
-             });
+    const struct architecture *a = session->engine->architecture;
+    struct norm_call call = {
+        .x = session_at(session, session->plan.branch),
+        .residual = pass->hidden,
+        .rows = pass->rows,
+        .scale = (float)a->residual_scale,
+    };
+    pass->next_norm = a->norm_before ? next : NULL;
+    if (pass->next_norm != NULL) {
+        call.next_gain = next->gain;
+        call.next_bias = a->norm == NORM_LAYER ? next->bias : NULL;
+        call.next_y = pass->normed;
+        call.next_y32 = for_router ? session_at(session, session->plan.normed_float) : NULL;
+    }
+    run_norm(session, after, call);
 }
 
+/* Where the residual stream goes after a branch: through the branch's own norm where the family has
+ * one, and then into the norm of the next part of the layer. */
+struct branch_norms {
+    const struct cuda_norm *after, *next; /* next: NULL where something comes between */
+    bool for_router;                      /* `next` is read by a router too */
+};
+
 /* x += scale * (norm of) projection(input); the bias was scaled at loading. */
-static void project_back(const struct cuda_pass *pass, const struct cuda_projection *projection,
-                         const void *input, int64_t input_stride, const struct cuda_norm *after)
+static void project_back(struct cuda_pass *pass, const struct cuda_projection *projection,
+                         const void *input, int64_t input_stride, struct branch_norms norms)
 {
     struct session *session = pass->session;
     const struct architecture *a = session->engine->architecture;
@@ -121,7 +142,7 @@ static void project_back(const struct cuda_pass *pass, const struct cuda_project
                    .accumulate = !is_normed,
                });
     if (is_normed)
-        add_normed(pass, after);
+        add_normed(pass, norms.after, norms.next, norms.for_router);
 }
 
 static void run_qkv(const struct cuda_pass *pass, const struct cuda_layer *layer)
@@ -228,8 +249,11 @@ static void attend(const struct cuda_pass *pass, int64_t index)
         .state = session_state(session),
         .stream = engine->stream,
     };
-    session_note(session, flash_attention_serves(&call) ? kernel_flash_attention(&call)
-                                                        : kernel_attention(&call));
+    if (flash_decode_serves(&call))
+        session_note(session, kernel_flash_decode(&call));
+    else
+        session_note(session, flash_attention_serves(&call) ? kernel_flash_attention(&call)
+                                                            : kernel_attention(&call));
 }
 
 /* The activated inner rows of a dense MLP in plan.inner; returns the elements between rows. */
@@ -248,15 +272,16 @@ static int64_t run_inner(const struct cuda_pass *pass, const struct cuda_layer *
                             .y_stride = outputs,
                             .rows = pass->rows,
                             .alpha = 1,
-                            .activation = a->mlp_gated ? DEVICE_IDENTITY : activation_of(a),
+                            .gated = a->mlp_gated,
+                            .activation = activation_of(a),
                         });
-    if (a->mlp_gated) {
-        struct gate_call call = {
-            session->engine->type,  inner, pass->rows, outputs / 2, activation_of(a),
-            session->engine->stream};
-        session_note(session, kernel_gate(&call));
-    }
     return outputs;
+}
+
+/* With more tokens than a decode step has, those of an expert are multiplied together. */
+static bool is_grouped(const struct cuda_pass *pass)
+{
+    return pass->rows > SKINNY_ROWS_MAX;
 }
 
 static void run_expert_matrix(const struct cuda_pass *pass, const struct cuda_expert_table *table,
@@ -270,8 +295,11 @@ static void run_expert_matrix(const struct cuda_pass *pass, const struct cuda_ex
     call.pairs = pass->rows * session->engine->architecture->experts.per_token;
     call.inputs = table->inputs;
     call.outputs = table->outputs;
+    call.experts = session->engine->architecture->experts.count;
+    call.order = is_grouped(pass) ? session_at(session, session->plan.expert_order) : NULL;
     call.stream = session->engine->stream;
-    session_note(session, kernel_expert_linear(&call));
+    session_note(session, expert_group_serves(&call) ? kernel_expert_group(&call)
+                                                     : kernel_expert_linear(&call));
 }
 
 static void route(const struct cuda_pass *pass, const struct cuda_layer *layer)
@@ -293,9 +321,14 @@ static void route(const struct cuda_pass *pass, const struct cuda_layer *layer)
         .stream = session->engine->stream,
     };
     session_note(session, kernel_route(&call));
+    if (is_grouped(pass))
+        session_note(session,
+                     kernel_expert_order(call.ids, call.rows * call.per_token, call.experts,
+                                         session_at(session, plan->expert_order), call.stream));
 }
 
-static void run_experts(const struct cuda_pass *pass, const struct cuda_layer *layer)
+static void run_experts(struct cuda_pass *pass, const struct cuda_layer *layer,
+                        struct branch_norms norms)
 {
     struct session *session = pass->session;
     const struct cuda_plan *plan = &session->plan;
@@ -337,7 +370,7 @@ static void run_experts(const struct cuda_pass *pass, const struct cuda_layer *l
     };
     session_note(session, kernel_expert_sum(&sum));
     if (a->norm_after)
-        add_normed(pass, &layer->mlp_after_norm);
+        add_normed(pass, norms.after, norms.next, norms.for_router);
 }
 
 /* Only the last position of each row goes on: what the last layer does to the others nobody asks
@@ -399,27 +432,28 @@ static void run_layer(struct cuda_pass *pass, int64_t index)
 
     const void *attended = session_at(session, session->plan.attended);
     int64_t attended_width = a->head_count * a->head_dim;
+    bool has_router = layer->router != NULL;
+    struct branch_norms to_mlp = {&layer->attention_after_norm, &layer->mlp_norm, has_router};
+    struct branch_norms to_next = {&layer->mlp_after_norm,
+                                   is_last ? NULL : &layer[1].attention_norm, false};
     if (a->parallel_block) {
         /* The MLP reads x before attention is added; its result is added after. */
         if (!a->shared_norm)
             norm_input(pass, &layer->mlp_norm, false);
         int64_t stride = run_inner(pass, layer);
-        project_back(pass, &layer->attention_output, attended, attended_width,
-                     &layer->attention_after_norm);
-        project_back(pass, &layer->down, session_at(session, session->plan.inner), stride,
-                     &layer->mlp_after_norm);
+        to_mlp.next = NULL;
+        project_back(pass, &layer->attention_output, attended, attended_width, to_mlp);
+        project_back(pass, &layer->down, session_at(session, session->plan.inner), stride, to_next);
         return;
     }
-    project_back(pass, &layer->attention_output, attended, attended_width,
-                 &layer->attention_after_norm);
-    norm_input(pass, &layer->mlp_norm, layer->router != NULL);
-    if (layer->router != NULL) {
-        run_experts(pass, layer);
+    project_back(pass, &layer->attention_output, attended, attended_width, to_mlp);
+    norm_input(pass, &layer->mlp_norm, has_router);
+    if (has_router) {
+        run_experts(pass, layer, to_next);
         return;
     }
     int64_t stride = run_inner(pass, layer);
-    project_back(pass, &layer->down, session_at(session, session->plan.inner), stride,
-                 &layer->mlp_after_norm);
+    project_back(pass, &layer->down, session_at(session, session->plan.inner), stride, to_next);
 }
 
 void pass_run(struct cuda_pass *pass)

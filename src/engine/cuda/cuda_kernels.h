@@ -78,13 +78,17 @@ struct keep_last_call {
 cudaError_t kernel_keep_last(const struct keep_last_call *call);
 
 /* norm.cu: n = norm(x) * gain + bias goes to each of y, y32 that is not NULL; residual += scale *
- * n. y32 may be x. */
+ * n. y32 may be x. Where next_y is not NULL, the new residual is normed in the same pass:
+ * next_y, next_y32 = norm(residual) * next_gain + next_bias. */
 struct norm_call {
-    enum device_type type; /* of y */
+    enum device_type type; /* of y and next_y */
     const float *x;
     const float *gain, *bias; /* or NULL */
     void *y;
     float *y32, *residual;
+    const float *next_gain, *next_bias; /* or NULL */
+    void *next_y;
+    float *next_y32; /* or NULL */
     int64_t rows, width;
     float epsilon, scale;
     bool rms;
@@ -113,7 +117,8 @@ struct heads_call {
 };
 cudaError_t kernel_heads(const struct heads_call *call);
 
-/* attention.cu, flash.cu: out[token, head] = softmax(q k^T) v over the cache, causal. */
+/* attention.cu, flash.cu, flash_decode.cu: out[token, head] = softmax(q k^T) v over the cache,
+ * causal. */
 struct attention_call {
     enum device_type type;
     const void *queries; /* [rows, query_stride] */
@@ -135,9 +140,41 @@ cudaError_t kernel_attention(const struct attention_call *call);
 /* Prompts on tensor cores: 16-bit types, head sizes up to 256 in whole 16 bytes, splits unused. */
 bool flash_attention_serves(const struct attention_call *call);
 cudaError_t kernel_flash_attention(const struct attention_call *call);
+/* Decode steps (count is 1) on tensor cores, the same types and heads, keys in parts. */
+bool flash_decode_serves(const struct attention_call *call);
+cudaError_t kernel_flash_decode(const struct attention_call *call);
 size_t attention_partial_floats(int64_t rows, int64_t heads, int64_t kv_heads, int64_t head_dim,
                                 int64_t splits);
 size_t attention_counters(int64_t rows, int64_t heads, int64_t kv_heads);
+
+/* skinny.cu, gemv.cu: the products of decode steps, y[row] = act(alpha * W x[row] + y[row] where it
+ * accumulates + bias), for so few rows that reading W is all the time. Gated, the first half of the
+ * outputs is the gate of the second: y[row, i] = act(v[i]) * v[outputs / 2 + i]. */
+enum { SKINNY_ROWS_MAX = 16, SKINNY_COUNTERS = 1024 };
+struct skinny_call {
+    enum device_type type;   /* of weight and x */
+    enum device_type y_type; /* `type` or float32 */
+    const void *weight;      /* [outputs, inputs] */
+    const void *bias;        /* [outputs] of y_type, or NULL */
+    const void *x;           /* [rows, x_stride] */
+    void *y;                 /* [rows, y_stride] */
+    int64_t x_stride, y_stride, rows, outputs, inputs;
+    float alpha;
+    bool accumulate, gated;
+    enum device_activation activation;
+    float *partials; /* where the inputs are cut into parts */
+    size_t partial_bytes;
+    uint32_t *counters;      /* [SKINNY_COUNTERS], zero between calls */
+    int64_t multiprocessors; /* of the device: so many parts are made that all have work */
+    bool overlap;            /* weights may be fetched while the kernel before still runs */
+    cudaStream_t stream;
+};
+/* 16-bit types whose rows are aligned to 16 bytes on tensor cores, up to SKINNY_ROWS_MAX rows;
+ * float32 up to half as many. */
+bool skinny_serves(const struct skinny_call *call);
+cudaError_t kernel_skinny(const struct skinny_call *call);
+/* What kernel_skinny runs for float32. */
+cudaError_t kernel_gemv(const struct skinny_call *call);
 
 /* pointwise.cu: y = act(x + bias), in place; bias may be NULL and has y's type. */
 struct activate_call {
@@ -177,19 +214,31 @@ struct route_call {
 };
 cudaError_t kernel_route(const struct route_call *call);
 
+/* The pairs of each expert in a row, for the products of many tokens. Scratch of a layer:
+ * expert_order_bytes() of it, filled by kernel_expert_order. */
+size_t expert_order_bytes(int64_t pairs, int64_t experts);
+cudaError_t kernel_expert_order(const int32_t *ids, int64_t pairs, int64_t experts, void *order,
+                                cudaStream_t stream);
+
 /* y[pair] = W[ids[pair]] x[pair / x_share] + bias[ids[pair]]; y is of type, or float32. */
 struct expert_linear_call {
     enum device_type type;
     const void *x;              /* [pairs / x_share, x_stride] */
-    const void *const *weights; /* [experts] -> [outputs, inputs] of type, on the device */
+    const void *const *weights; /* [experts] -> [outputs, inputs] of type, aligned to 256 bytes */
     const void *const *biases;  /* [experts] of float, or NULL */
     const int32_t *ids;
-    void *y; /* [pairs, outputs] */
-    int64_t pairs, x_share, x_stride, inputs, outputs;
+    const void *order; /* made from ids, or NULL: each pair by itself */
+    void *y;           /* [pairs, outputs] */
+    int64_t pairs, experts, x_share, x_stride, inputs, outputs;
     bool y_float;
     cudaStream_t stream;
 };
+/* One output of a pair a warp. */
 cudaError_t kernel_expert_linear(const struct expert_linear_call *call);
+/* expert_group.cu: an expert's tokens together on tensor cores; 16-bit types with an order whose
+ * rows are aligned to 16 bytes. */
+bool expert_group_serves(const struct expert_linear_call *call);
+cudaError_t kernel_expert_group(const struct expert_linear_call *call);
 
 /* x[row] += scale * sum of weights[row, place] * y[row * per_token + place]; x = where `set`. */
 struct expert_sum_call {

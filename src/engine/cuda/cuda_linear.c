@@ -1,6 +1,6 @@
-/* cuBLASLt behind cuda_linear.h. It counts in columns: y^T = W x^T, where a row-major matrix is its
- * transpose by columns. Where it has no algorithm with an epilogue, the plain product is followed
- * by a kernel for bias and activation. */
+/* cuBLASLt behind cuda_linear.h, and the choice between it and the kernel for few rows. It counts
+ * in columns: y^T = W x^T, where a row-major matrix is its transpose by columns. Where it has no
+ * algorithm with an epilogue, the plain product is followed by a kernel for bias and activation. */
 #include "engine/cuda/cuda_linear.h"
 
 #include <cublasLt.h>
@@ -28,15 +28,21 @@ struct plan {
 
 struct cuda_linear_context {
     cublasLtHandle_t handle;
+    int multiprocessors;
+    bool overlaps; /* the device can start a kernel before its predecessor has ended */
     struct plan plans[PLANS];
     int count;
 };
 
-int cuda_linear_open(struct cuda_linear_context **out, struct error *error)
+int cuda_linear_open(struct cuda_linear_context **out, const struct cudaDeviceProp *properties,
+                     struct error *error)
 {
+    enum { OVERLAP_MAJOR = 9 };
     *out = calloc(1, sizeof **out);
     if (*out == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for the plans of matrix products");
+    (*out)->multiprocessors = properties->multiProcessorCount;
+    (*out)->overlaps = properties->major >= OVERLAP_MAJOR;
     cublasStatus_t status = cublasLtCreate(&(*out)->handle);
     if (status != CUBLAS_STATUS_SUCCESS) {
         (*out)->handle = NULL;
@@ -237,31 +243,86 @@ static cudaError_t run_plan(struct cuda_linear_context *context, struct plan *pl
     return status == CUBLAS_STATUS_EXECUTION_FAILED ? cudaErrorLaunchFailure : cudaErrorUnknown;
 }
 
-cudaError_t cuda_linear_run(struct cuda_linear_context *context,
-                            const struct cuda_linear_call *call)
+/* By cuBLASLt; `is_finished` where bias and activation are in it. */
+static cudaError_t run_cublaslt(struct cuda_linear_context *context,
+                                const struct cuda_linear_call *call, bool *is_finished)
 {
     cublasLtEpilogue_t epilogue = choose_epilogue(call);
-    bool is_fused = epilogue != CUBLASLT_EPILOGUE_DEFAULT;
+    *is_finished = epilogue != CUBLASLT_EPILOGUE_DEFAULT;
     struct plan *plan = find_plan(context, call, epilogue);
-    if (is_fused && (plan == NULL || plan->unsupported)) {
-        is_fused = false;
+    if (*is_finished && (plan == NULL || plan->unsupported)) {
+        *is_finished = false;
         plan = find_plan(context, call, CUBLASLT_EPILOGUE_DEFAULT);
     }
     if (plan == NULL || plan->unsupported)
         return cudaErrorNotSupported;
-    cudaError_t status = run_plan(context, plan, call);
-    if (status != cudaSuccess || is_fused ||
-        (call->projection->bias == NULL && call->activation == DEVICE_IDENTITY))
-        return status;
-    struct activate_call rest = {
+    return run_plan(context, plan, call);
+}
+
+static struct skinny_call make_skinny(const struct cuda_linear_context *context,
+                                      const struct cuda_linear_call *call)
+{
+    return (struct skinny_call){
+        .type = call->type,
+        .y_type = call->y_type,
+        .weight = call->projection->weight,
+        .bias = call->projection->bias,
+        .x = call->x,
+        .y = call->y,
+        .x_stride = call->x_stride,
+        .y_stride = call->y_stride,
+        .rows = call->rows,
+        .outputs = call->projection->outputs,
+        .inputs = call->projection->inputs,
+        .alpha = call->alpha,
+        .accumulate = call->accumulate,
+        .gated = call->gated,
+        .activation = call->activation,
+        .partials = call->workspace,
+        .partial_bytes = CUDA_LINEAR_WORKSPACE,
+        .counters = call->counters,
+        .multiprocessors = context->multiprocessors,
+        .overlap = context->overlaps,
+        .stream = call->stream,
+    };
+}
+
+static cudaError_t gate(const struct cuda_linear_call *call)
+{
+    struct gate_call gate = {
         .type = call->y_type,
         .y = call->y,
-        .bias = call->projection->bias,
         .rows = call->rows,
-        .width = call->projection->outputs,
-        .stride = call->y_stride,
+        .width = call->projection->outputs / 2,
         .activation = call->activation,
         .stream = call->stream,
     };
-    return kernel_activate(&rest);
+    return kernel_gate(&gate);
+}
+
+cudaError_t cuda_linear_run(struct cuda_linear_context *context,
+                            const struct cuda_linear_call *call)
+{
+    struct skinny_call skinny = make_skinny(context, call);
+    if (skinny_serves(&skinny))
+        return kernel_skinny(&skinny);
+    struct cuda_linear_call plain = *call;
+    plain.activation = call->gated ? DEVICE_IDENTITY : call->activation;
+    bool is_finished = false;
+    cudaError_t status = run_cublaslt(context, &plain, &is_finished);
+    if (status == cudaSuccess && !is_finished &&
+        (call->projection->bias != NULL || plain.activation != DEVICE_IDENTITY)) {
+        struct activate_call rest = {
+            .type = call->y_type,
+            .y = call->y,
+            .bias = call->projection->bias,
+            .rows = call->rows,
+            .width = call->projection->outputs,
+            .stride = call->y_stride,
+            .activation = plain.activation,
+            .stream = call->stream,
+        };
+        status = kernel_activate(&rest);
+    }
+    return status == cudaSuccess && call->gated ? gate(call) : status;
 }

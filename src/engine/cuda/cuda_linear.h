@@ -1,5 +1,6 @@
-/* Matrix products: y = alpha * x W^T + bias, activated, or added to what y holds. cuBLASLt with
- * its epilogues; a plan for each shape is looked up once and kept. */
+/* Matrix products: y = alpha * x W^T + bias, activated or gated, or added to what y holds. The
+ * project's own kernel where there are few rows; else cuBLASLt with its epilogues, whose plan for
+ * each shape is looked up once and kept. */
 #ifndef TOKENMARK_ENGINE_CUDA_CUDA_LINEAR_H
 #define TOKENMARK_ENGINE_CUDA_CUDA_LINEAR_H
 
@@ -19,7 +20,9 @@ struct cuda_projection {
 
 struct cuda_linear_context;
 
-int cuda_linear_open(struct cuda_linear_context **out, struct error *error);
+/* Of the device that the products run on. */
+int cuda_linear_open(struct cuda_linear_context **out, const struct cudaDeviceProp *properties,
+                     struct error *error);
 void cuda_linear_close(struct cuda_linear_context *context);
 
 struct cuda_linear_call {
@@ -33,8 +36,10 @@ struct cuda_linear_call {
     int64_t rows;
     float alpha;
     bool accumulate; /* y += ... */
+    bool gated;      /* y[row, i] = act(v[i]) * v[outputs / 2 + i]; then y_stride is outputs */
     enum device_activation activation;
-    void *workspace; /* CUDA_LINEAR_WORKSPACE bytes */
+    void *workspace;    /* CUDA_LINEAR_WORKSPACE bytes */
+    uint32_t *counters; /* [SKINNY_COUNTERS], zero between calls */
     cudaStream_t stream;
 };
 cudaError_t cuda_linear_run(struct cuda_linear_context *context,

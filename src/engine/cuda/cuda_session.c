@@ -100,6 +100,7 @@ static void plan_experts(struct cuda_plan *plan, const struct engine *engine)
     plan->router = place(plan, plan->chunk_rows * a->experts.count, sizeof(float));
     plan->expert_ids = place(plan, pairs, sizeof(int32_t));
     plan->expert_weights = place(plan, pairs, sizeof(float));
+    plan->expert_order = place(plan, (int64_t)expert_order_bytes(pairs, a->experts.count), 1);
     plan->expert_inner = place(plan, pairs * inner, type_bytes(engine->type));
     plan->expert_output = place(plan, pairs * a->hidden_size, sizeof(float));
 }
@@ -138,6 +139,7 @@ static void plan_workspace(struct cuda_plan *plan, const struct engine *engine,
     plan->last = place(plan, batch * a->hidden_size, width);
     plan->logits = place(plan, batch * a->vocabulary_size, sizeof(float));
     plan->linear = place(plan, CUDA_LINEAR_WORKSPACE, 1);
+    plan->linear_counters = place(plan, SKINNY_COUNTERS, sizeof(uint32_t));
     plan_attention(plan, engine, batch);
     plan_rope(plan, a);
     plan_experts(plan, engine);
