@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define EMULATOR_ADDRESS_CHECKS 1
@@ -32,9 +34,18 @@ size_t guard_bytes()
     return page;
 }
 
+/* Stacks that nobody has now: making one costs more than a small kernel. Not so while races are
+ * looked for, when every thread gets memory of its own. */
+std::vector<unsigned char *> spare_stacks;
+
 /* The lowest page is kept from use, so that a stack that grows too far stops at once. */
 unsigned char *new_stack()
 {
+    if (!spare_stacks.empty()) {
+        unsigned char *spare = spare_stacks.back();
+        spare_stacks.pop_back();
+        return spare;
+    }
     void *memory = mmap(nullptr, guard_bytes() + stack_bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED || mprotect(memory, guard_bytes(), PROT_NONE) != 0) {
@@ -158,13 +169,22 @@ void fiber_adopt(fiber &self)
 {
     self = {};
     self.race_detector = races_current_fiber();
-    pthread_attr_t attributes;
-    void *bottom = nullptr;
-    if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
-        pthread_attr_getstack(&attributes, &bottom, &self.bytes);
-        pthread_attr_destroy(&attributes);
-    }
-    self.bottom = bottom;
+#ifdef EMULATOR_ADDRESS_CHECKS
+    /* Asked for once: the answer takes reading the whole map of the process's memory. */
+    static thread_local const auto own_stack = [] {
+        std::pair<const void *, size_t> result = {nullptr, 0};
+        pthread_attr_t attributes;
+        void *bottom = nullptr;
+        if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+            pthread_attr_getstack(&attributes, &bottom, &result.second);
+            pthread_attr_destroy(&attributes);
+        }
+        result.first = bottom;
+        return result;
+    }();
+    self.bottom = own_stack.first;
+    self.bytes = own_stack.second;
+#endif
 }
 
 void fiber_prepare(fiber &self, void (*entry)())
@@ -214,7 +234,10 @@ void fiber_release(fiber &self, bool keep_stack)
         /* Frames that were left, not returned from, are marked still: others get these pages. */
         __asan_unpoison_memory_region(self.stack + guard_bytes(), stack_bytes);
 #endif
-        munmap(self.stack, guard_bytes() + stack_bytes);
+        if (races_detected)
+            munmap(self.stack, guard_bytes() + stack_bytes);
+        else
+            spare_stacks.push_back(self.stack);
         self.stack = nullptr;
     }
 }

@@ -125,7 +125,7 @@ template <typename T, int padded> __global__ void flash_kernel(attention_call ca
             load(keys, from_keys, tile + tile_keys);
         flash_mask(call, block, tile, scores);
         flash_weigh(softmax, scores);
-        flash_sum<T, padded, tile_keys>(out, scores, softmax, values);
+        flash_sum<T, padded, tile_keys, false>(out, scores, softmax, values);
     }
     flash_write<T, padded>(call, block, softmax, out);
 }

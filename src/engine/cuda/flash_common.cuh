@@ -110,8 +110,14 @@ __device__ inline void flash_weigh(flash_softmax &softmax, float (&scores)[parts
     }
 }
 
-/* out = out * rescale + weights V */
-template <typename T, int padded, int tile_keys>
+/* What is left of two floats when they are rounded to T, as a register of two T. */
+template <typename T> __device__ inline uint32_t flash_pack_rest(float low, float high)
+{
+    return flash_pack<T>(low - to_float(from_float<T>(low)), high - to_float(from_float<T>(high)));
+}
+
+/* out = out * rescale + weights V; `exact`: with weights of twice T's precision, in two parts. */
+template <typename T, int padded, int tile_keys, bool exact>
 __device__ inline void flash_sum(float (&out)[padded / 8][4],
                                  const float (&weights)[tile_keys / 8][4],
                                  const flash_softmax &softmax, T *values)
@@ -127,6 +133,9 @@ __device__ inline void flash_sum(float (&out)[padded / 8][4],
         const float(&low)[4] = weights[key / 8], (&high)[4] = weights[key / 8 + 1];
         const uint32_t a[4] = {flash_pack<T>(low[0], low[1]), flash_pack<T>(low[2], low[3]),
                                flash_pack<T>(high[0], high[1]), flash_pack<T>(high[2], high[3])};
+        [[maybe_unused]] const uint32_t rest[4] = {
+            flash_pack_rest<T>(low[0], low[1]), flash_pack_rest<T>(low[2], low[3]),
+            flash_pack_rest<T>(high[0], high[1]), flash_pack_rest<T>(high[2], high[3])};
 #pragma unroll
         for (int piece = 0; piece < padded / 8; piece += 2) {
             uint32_t b[4];
@@ -135,6 +144,10 @@ __device__ inline void flash_sum(float (&out)[padded / 8][4],
             const uint32_t first[2] = {b[0], b[1]}, second[2] = {b[2], b[3]};
             multiply_add_16x8x16<T>(out[piece], a, first);
             multiply_add_16x8x16<T>(out[piece + 1], a, second);
+            if constexpr (exact) {
+                multiply_add_16x8x16<T>(out[piece], rest, first);
+                multiply_add_16x8x16<T>(out[piece + 1], rest, second);
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
  * head are the 16 rows of the mma, so that a key is read once for all of them. The keys are cut
  * into parts over blocks and, tile by tile, over the warps of a block; every warp has a ring and a
  * running softmax of its own, so that the loop has no barrier of the block. The warps' results are
- * put together in shared memory, those of the parts by the last block to finish one, in order. */
+ * put together in shared memory, those of the parts by the last block to finish one, in order.
+ * Softmax weights keep twice the type's precision: tensor cores have nothing else to do here. */
 #include "engine/cuda/flash_common.cuh"
 
 constexpr int decode_warps = 4;
@@ -114,7 +115,7 @@ __device__ inline void decode_attend(const attention_call &call, const decode_bl
         flash_weigh(softmax, scores);
         copy_async_wait<1>();
         warp_barrier(); /* values are there */
-        flash_sum<T, padded, cut::keys>(out, scores, softmax, values);
+        flash_sum<T, padded, cut::keys, true>(out, scores, softmax, values);
     }
     copy_async_wait<0>();
 }
