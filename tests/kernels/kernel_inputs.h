@@ -15,11 +15,13 @@ enum { CASES_DIVISOR = TEST_CASES_DIVISOR };
 enum { CASES_DIVISOR = 1 };
 #endif
 
-/* Calls `visit` with each table this CPU runs, "c" included. */
+/* Calls `visit` with each table this CPU runs, "c" included; not where it is emulated: there "c" is
+ * what the others are compared with. */
 static inline void for_each_isa(void (*visit)(const struct kernels *table))
 {
     for (size_t i = 0; i < kernels_count(); i++) {
-        if (kernels_runnable(i))
+        bool wanted = CASES_DIVISOR == 1 || strcmp(kernels_name(i), "c") != 0;
+        if (kernels_runnable(i) && wanted)
             visit(kernels_choose(kernels_name(i)));
     }
 }
