@@ -205,6 +205,54 @@ static void test_against_c(void **state)
     for_each_isa(check_against_c);
 }
 
+/* Floats halfway between two of a narrow type or beside that, also below and above a half's range.
+ */
+static float near_tie(int64_t position, int64_t d)
+{
+    static const int exponents[] = {0, -20, 10, 15};
+    static const uint32_t low_bits[] = {0x8000, 0x7FFF, 0x8001, 0x1000, 0x0FFF, 0x3000};
+    uint32_t bits = (uint32_t)(0x3F80 + 7 * d + position) << 16 | low_bits[(position + d) % 6];
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return ldexpf(d % 2 == 0 ? value : -value, exponents[position % 4]);
+}
+
+/* Rounding to the narrow types is to even in every set: the caches are the same bits. */
+static void check_rounding(const struct kernels *table)
+{
+    enum { POSITIONS = 13, DIM = 43 };
+    const struct kernels *reference = kernels_choose("c");
+    float near[POSITIONS * DIM], halves[POSITIONS * DIM];
+    for (int64_t i = 0; i < POSITIONS * DIM; i++) {
+        near[i] = near_tie(i / DIM, i % DIM);
+        /* 127 is the largest of a row, so that int8 meets the halves as they are. */
+        halves[i] = i % DIM == 0 ? 127 : (float)(i % 253 - 126) - 0.5f;
+    }
+    for (int type = 0; type < KERNEL_TYPE_COUNT; type++) {
+        for (int64_t count = 1; count <= POSITIONS; count++) {
+            const float *rows = count % 2 == 0 ? near : halves;
+            size_t key_bytes = kernel_key_bytes(type, count, DIM);
+            size_t value_bytes = kernel_value_bytes(type, count, DIM);
+            char *caches[2] = {allocate_poisoned(key_bytes + value_bytes),
+                               allocate_poisoned(key_bytes + value_bytes)};
+            for (int i = 0; i < 2; i++) {
+                const struct kernels *kernels = i == 0 ? table : reference;
+                kernels->store_keys(type, caches[i], count, DIM, 0, count, rows, DIM);
+                kernels->store_values(type, caches[i] + key_bytes, count, DIM, 0, count, rows, DIM);
+            }
+            assert_memory_equal(caches[0], caches[1], key_bytes + value_bytes);
+            free(caches[0]);
+            free(caches[1]);
+        }
+    }
+}
+
+static void test_rounding(void **state)
+{
+    (void)state;
+    for_each_isa(check_rounding);
+}
+
 static void check_splits(const struct kernels *table)
 {
     struct inputs inputs = {3, 0};
@@ -385,8 +433,8 @@ int main(int argc, char **argv)
         return 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_shapes), cmocka_unit_test(test_against_c),
-        cmocka_unit_test(test_splits),        cmocka_unit_test(test_alone),
-        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_splits),        cmocka_unit_test(test_rounding),
+        cmocka_unit_test(test_alone),         cmocka_unit_test(test_extremes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
