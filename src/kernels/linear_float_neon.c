@@ -141,17 +141,22 @@ TILES(tile_bf16, KERNEL_BF16)
 
 const struct linear_tile_set linear_f32_neon = {
     .rows_max = ROWS,
+    .rows_stream = LINEAR_NEON_WIDE_ROWS,
     .block_steps = 512,
+    .copy_row = linear_copy_floats,
+    .copy_step_bytes = sizeof(float),
     .functions = {tile_f32_1, tile_f32_2, tile_f32_3, tile_f32_4, tile_f32_5, tile_f32_6},
 };
 
 const struct linear_tile_set linear_f16_neon = {
     .rows_max = ROWS,
+    .rows_stream = LINEAR_NEON_WIDE_ROWS,
     .functions = {tile_f16_1, tile_f16_2, tile_f16_3, tile_f16_4, tile_f16_5, tile_f16_6},
 };
 
 const struct linear_tile_set linear_bf16_neon = {
     .rows_max = 5,
+    .rows_stream = LINEAR_NEON_WIDE_ROWS,
     .functions = {tile_bf16_1, tile_bf16_2, tile_bf16_3, tile_bf16_4, tile_bf16_5},
 };
 

@@ -105,6 +105,7 @@ TILE(6)
 
 const struct linear_tile_set linear_i8_neon_dotprod = {
     .rows_max = ROWS,
+    .rows_stream = LINEAR_NEON_WIDE_ROWS,
     .functions = {tile_i8_1, tile_i8_2, tile_i8_3, tile_i8_4, tile_i8_5, tile_i8_6},
 };
 
