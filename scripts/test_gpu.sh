@@ -2,7 +2,8 @@
 # What only a GPU can show: the kernels under compute-sanitizer, the engine's tests, and every model
 # family on the device against the committed goldens and against the CPU engine.
 #   scripts/test_gpu.sh [--device NAME] [--sanitizer COMMAND] [--folder GOLDEN]
-# --device emu runs the same on the emulated GPU, to try the script itself.
+# --device emu runs the same on the emulated GPU and --folder one golden model and the kernels alone,
+# to try the script itself.
 set -u
 cd "$(dirname "$0")/.."
 
@@ -60,7 +61,7 @@ for path in build/tests/gpu/test_cuda_*; do
 done
 
 export TOKENMARK_TEST_DEVICE="$device"
-step "engine" build/tests/test_cuda_engine
+[ -n "$folder" ] || step "engine" build/tests/test_cuda_engine
 step "goldens of transformers, float32, float16 and bfloat16" build/tests/test_cuda_goldens \
     ${folder:+"$folder"}
 

@@ -12,6 +12,7 @@ from worker_common import serve
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 STATIC_STEPS = 512  # positions that a static cache has beyond the prompt
+SHAPES_MAX = 64  # that are kept compiled: a shape comes again in every round
 PREPARING_STEPS = 6  # compile, then what is recorded as a graph at the second and third call
 
 
@@ -64,22 +65,25 @@ class Compiled(Eager):
         super().__init__(model, device)
         mode = "default" if device == "cpu" else "reduce-overhead"
         self.compiled = torch.compile(model.forward, mode=mode, dynamic=False)
-        self.shape, self.cache = None, None
+        self.caches = {}
+        limits = torch._dynamo.config
+        setattr(limits, "recompile_limit" if hasattr(limits, "recompile_limit")
+                else "cache_size_limit", SHAPES_MAX)
 
     def new_cache(self, batch, length, steps):
         if steps > STATIC_STEPS:
             raise ValueError(f"{steps} steps, at most {STATIC_STEPS} in a static cache")
-        if self.shape != (batch, length):
-            self.shape, self.cache = (batch, length), None
-            torch.compiler.reset()
-            self.cache = StaticCache(config=self.model.config, max_cache_len=length + STATIC_STEPS)
-            self([[1] * length] * batch, min(PREPARING_STEPS, STATIC_STEPS))
-        self.cache.reset()
-        return self.cache
+        if (batch, length) not in self.caches:
+            self.caches[batch, length] = StaticCache(config=self.model.config,
+                                                     max_cache_len=length + STATIC_STEPS)
+            self([[1] * length] * batch, PREPARING_STEPS)
+        cache = self.caches[batch, length]
+        cache.reset()
+        return cache
 
     def step(self, token, cache):
         torch.compiler.cudagraph_mark_step_begin()
-        token, _ = self.forward(self.compiled, token, self.cache)
+        token, _ = self.forward(self.compiled, token, cache)
         return token.clone(), cache
 
 

@@ -161,8 +161,8 @@ static bool is_stuck(const struct supervised *supervised, const struct state *be
     if (now->settled > before->settled)
         return false;
     terminal_say_error(supervised->command,
-                       "a fresh process lost the device before it measured anything: the device "
-                       "needs a look (nvidia-smi); --resume continues");
+                       "the device was lost before anything was measured: it needs a look "
+                       "(nvidia-smi); --resume continues");
     return true;
 }
 

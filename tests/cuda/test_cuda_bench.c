@@ -9,7 +9,7 @@
 /* No room to read the bandwidth, which takes an emulated GPU long. */
 #define SMALL "capacity=16000000"
 
-enum { CAPACITY = 1 << 30, LARGE_BATCH = 8192, LARGE_LENGTH = 60 };
+enum { CAPACITY = 1 << 30, LARGE_BATCH = 512, LARGE_LENGTH = 60 };
 
 /* Of an engine of the emulated GPU with the golden model: what it holds beside any session, and
  * what the session of a cell takes. */
@@ -43,7 +43,7 @@ static json_t *bench(struct outcome *outcome, const char *settings, const char *
     (void)snprintf(
         line, sizeof line,
         "rm -f run.json; CUDA_EMULATOR=%s $T bench --model %s/tests/golden/llama --device emu "
-        "--output-length 4 --max-batch-input-product 1000000 --order grid --temperature 0 --force "
+        "--output-length 4 --order grid --temperature 0 --force "
         "--output-file run %s",
         settings, TEST_SOURCE_DIR, words);
     program_expect(outcome, line, exit_code);
@@ -120,10 +120,10 @@ static void test_memory_that_is_not_there_after_all(void **state)
     int64_t held, needed;
     char settings[64];
     predict(&held, &needed, LARGE_BATCH, LARGE_LENGTH);
-    (void)snprintf(settings, sizeof settings, "hidden=%lld",
-                   (long long)(CAPACITY - held - needed + 1));
+    (void)snprintf(settings, sizeof settings, SMALL ",hidden=%lld",
+                   (long long)(16000000 - held - needed + 1));
     json_t *root =
-        bench(&outcome, settings, "--batch-sizes 1,8192,2 --input-lengths 60 --num-runs 1", 1);
+        bench(&outcome, settings, "--batch-sizes 1,512,2 --input-lengths 60 --num-runs 1", 1);
     expect_cell(root, 0, "measured", NULL);
     expect_cell(root, 1, "failed", "out of memory: ");
     expect_cell(root, 2, "measured", NULL);
@@ -146,10 +146,9 @@ static void test_a_lost_device_costs_one_cell(void **state)
     int64_t held, needed;
     char settings[64];
     predict(&held, &needed, LARGE_BATCH, LARGE_LENGTH);
-    assert_true(needed > 40 << 20); /* what is read for the bandwidth is less */
-    (void)snprintf(settings, sizeof settings, "faulty=%lld", (long long)(held + needed - 1));
+    (void)snprintf(settings, sizeof settings, SMALL ",faulty=%lld", (long long)(held + needed - 1));
     json_t *root =
-        bench(&outcome, settings, "--batch-sizes 1,8192,2 --input-lengths 60 --num-runs 2", 1);
+        bench(&outcome, settings, "--batch-sizes 1,512,2 --input-lengths 60 --num-runs 2", 1);
     expect_cell(root, 0, "measured", NULL);
     expect_cell(root, 1, "failed", "(cudaErrorIllegalAddress)");
     expect_cell(root, 2, "measured", NULL);
@@ -185,6 +184,24 @@ static void test_a_device_that_is_lost_every_time(void **state)
     assert_contains(outcome.err, "cudaErrorIllegalAddress");
     assert_null(strstr(outcome.err, "fresh process"));
     assert_null(strstr(outcome.err, "none.json"));
+}
+
+/* Lost before the first cell, by what is measured beside it: no cell is blamed, and a process that
+ * brings nothing forward is not followed by another. */
+static void test_a_device_that_is_no_good(void **state)
+{
+    (void)state;
+    int64_t held, needed;
+    char settings[64];
+    predict(&held, &needed, 1, 8);
+    (void)snprintf(settings, sizeof settings, SMALL ",faulty=%lld", (long long)held + 500000);
+    json_t *root = bench(&outcome, settings, "--batch-sizes 1 --input-lengths 8 --num-runs 1", 1);
+    expect_cell(root, 0, "pending", NULL);
+    assert_contains(outcome.err, "the device was lost before anything was measured");
+    assert_null(strstr(outcome.err, "fresh process goes on"));
+    json_decref(root);
+    program_expect(&outcome, "CUDA_EMULATOR=" SMALL " $T bench --resume run.json", 0);
+    assert_contains(outcome.out, "Results: run.json");
 }
 
 static void test_memory_that_does_not_come_back(void **state)
@@ -278,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_memory_that_is_not_there_after_all),
         cmocka_unit_test(test_a_lost_device_costs_one_cell),
         cmocka_unit_test(test_a_device_that_is_lost_every_time),
+        cmocka_unit_test(test_a_device_that_is_no_good),
         cmocka_unit_test(test_memory_that_does_not_come_back),
         cmocka_unit_test(test_what_others_hold_is_not_ours),
         cmocka_unit_test(test_clocks),

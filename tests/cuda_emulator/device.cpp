@@ -274,7 +274,8 @@ cudaError_t cudaDeviceGetPCIBusId(char *text, int size, int wanted)
         return failed;
     if (wanted < 0 || wanted >= settings.device_count || size < 13)
         return remember(cudaErrorInvalidValue);
-    std::snprintf(text, static_cast<size_t>(size), "0000:%02X:00.0", wanted + 1u);
+    std::snprintf(text, static_cast<size_t>(size), "0000:%02X:00.0",
+                  static_cast<unsigned>(wanted) + 1);
     return cudaSuccess;
 }
 

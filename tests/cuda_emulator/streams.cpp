@@ -113,7 +113,7 @@ cudaError_t refuse_while_capturing()
     return refused ? remember(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
 }
 
-cudaError_t launch(const char *caller, const launch_shape &shape, std::function<void()> body)
+cudaError_t launch(const char *caller, const launch_shape &shape, std::function<void()> work)
 {
     if (cudaError_t failed = due_failure())
         return failed;
@@ -123,7 +123,7 @@ cudaError_t launch(const char *caller, const launch_shape &shape, std::function<
         if (settings.faulty > 0 && cuda_emulator_allocated() > settings.faulty)
             strike();
         else if (after_wait() == cudaSuccess)
-            run_grid(kernel, shape, body);
+            run_grid(kernel, shape, work);
     });
     return cudaSuccess;
 }
