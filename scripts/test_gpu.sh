@@ -5,7 +5,7 @@
 # --device emu runs the same on the emulated GPU and --folder one golden model and the kernels alone,
 # to try the script itself.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 
 device=cuda sanitizer=compute-sanitizer folder=
 while [ $# -gt 0 ]; do
