@@ -12,7 +12,7 @@
 #endif
 
 typedef void fill_function(struct kernels *table);
-enum { GROUP_COUNT = 5 };
+enum { GROUP_COUNT = 6 };
 
 /* An instruction set: its own entries (NULL: none of that group) over the sets below it. */
 struct level {
@@ -73,13 +73,14 @@ static const struct level levels[] = {
     {"c",
      runs_anywhere,
      NULL,
-     {linear_fill_c, pointwise_fill_c, attention_fill_c, sample_fill_c, read_fill_c}},
+     {linear_fill_c, pointwise_fill_c, attention_fill_c, sample_fill_c, read_fill_c,
+      grouped_fill_c}},
 #if defined(__x86_64__)
     {"avx2",
      runs_avx2,
      NULL,
      {linear_fill_avx2, pointwise_fill_avx2, attention_fill_avx2, sample_fill_avx2,
-      read_fill_avx2}},
+      read_fill_avx2, grouped_fill_avx2}},
     {"avx512",
      runs_avx512,
      NULL,

@@ -8,8 +8,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Type of packed weights, of prepared activations and of the KV cache. */
-enum kernel_type { KERNEL_F32, KERNEL_F16, KERNEL_BF16, KERNEL_I8, KERNEL_TYPE_COUNT };
+/* Type of packed weights and of prepared activations; up to KERNEL_TYPE_COUNT of the KV cache too.
+ * The others hold weights in groups of 32 inputs, as the GGUF formats of these names do: their
+ * own integers and scales, nothing rounded again (grouped.h tells the layout). All of them take
+ * the same prepared activations. */
+enum kernel_type {
+    KERNEL_F32,
+    KERNEL_F16,
+    KERNEL_BF16,
+    KERNEL_I8,
+    KERNEL_TYPE_COUNT,
+    KERNEL_Q4_0 = KERNEL_TYPE_COUNT, /* the only one of them that pack_panel makes of float32 */
+    KERNEL_Q4_1,
+    KERNEL_Q4_K,
+    KERNEL_Q5_0,
+    KERNEL_Q5_1,
+    KERNEL_Q5_K,
+    KERNEL_Q6_K,
+    KERNEL_Q8_0,
+    KERNEL_TYPE_END
+};
+
+static inline bool kernel_type_is_grouped(enum kernel_type type)
+{
+    return type >= KERNEL_TYPE_COUNT;
+}
 
 enum kernel_activation {
     KERNEL_IDENTITY,
@@ -82,6 +105,17 @@ struct sample_call {
     uint32_t *workspace; /* sample_workspace_words(count) of them */
 };
 
+/* Rows of quantised weights, every array [count][...] without gaps. A weight is
+ * scale * sub_scale * (value - offset) + minimum * sub_minimum; the offset is the type's (8, 16
+ * or 32 in Q4_0, Q5_0 and Q6_K), sub-scales are 1 where the type has none. NULL: not there. */
+struct grouped_rows {
+    const uint8_t *values;      /* [inputs] as stored: below 16, 32, 64; Q8_0: int8 */
+    const uint16_t *scales;     /* float16, one a group; K types: one for 256 inputs */
+    const uint16_t *minimums;   /* like scales; K types: negated, so that they are added */
+    const int8_t *sub_scales;   /* K types: one a group, in Q6_K one for 16 inputs */
+    const int8_t *sub_minimums; /* one a group */
+};
+
 struct kernels {
     const char *isa; /* "c", "avx2", "avx512", "neon", ... */
 
@@ -96,6 +130,12 @@ struct kernels {
                     int64_t inputs, void *out);
     void (*linear)(const struct linear_call *call, int64_t row_first, int64_t row_count,
                    int64_t panel_first, int64_t panel_count);
+
+    /* The same two for the grouped types; kernel_prepare() and kernel_linear() choose. */
+    void (*grouped_prepare)(const float *x, int64_t x_stride, int64_t rows, int64_t inputs,
+                            void *out);
+    void (*grouped_linear)(const struct linear_call *call, int64_t row_first, int64_t row_count,
+                           int64_t panel_first, int64_t panel_count);
 
     /* y may be x. gain and bias [width] may be NULL. */
     void (*norm_layer)(const float *x, int64_t x_stride, float *y, int64_t y_stride, int64_t rows,
@@ -135,6 +175,30 @@ struct kernels {
      * xor of all 64-bit words comes back, so that no read can be left out. */
     uint64_t (*read_lines)(const void *memory, int64_t lines);
 };
+
+static inline void kernel_prepare(const struct kernels *kernels, enum kernel_type type,
+                                  const float *x, int64_t x_stride, int64_t rows, int64_t inputs,
+                                  void *out)
+{
+    if (kernel_type_is_grouped(type))
+        kernels->grouped_prepare(x, x_stride, rows, inputs, out);
+    else
+        kernels->prepare(type, x, x_stride, rows, inputs, out);
+}
+
+static inline void kernel_linear(const struct kernels *kernels, const struct linear_call *call,
+                                 int64_t row_first, int64_t row_count, int64_t panel_first,
+                                 int64_t panel_count)
+{
+    if (kernel_type_is_grouped(call->type))
+        kernels->grouped_linear(call, row_first, row_count, panel_first, panel_count);
+    else
+        kernels->linear(call, row_first, row_count, panel_first, panel_count);
+}
+
+/* Packs `count` <= 32 rows of quantised weights as one panel of a grouped type. */
+void kernel_pack_grouped(enum kernel_type type, const struct grouped_rows *rows, int64_t count,
+                         int64_t inputs, void *panel);
 
 /* Sizes, the same for every ISA. */
 size_t kernel_panel_bytes(enum kernel_type type, int64_t inputs);

@@ -10,7 +10,7 @@
 enum { ROWS_MAX = 4 };
 
 /* v = sum + bias + before; y = act(v) * scale + residual */
-static void store_row(const struct linear_tile *tile, int64_t row, const float *sums)
+void linear_store_row_c(const struct linear_tile *tile, int64_t row, const float *sums)
 {
     float *y = tile->y + row * tile->y_stride;
     for (int64_t c = 0; c < tile->columns; c++) {
@@ -37,7 +37,7 @@ static void tile_f32(const struct linear_tile *tile)
                 sums[r][c] += x * weight[k * KERNEL_PANEL + c];
         }
     for (int64_t r = 0; r < tile->rows; r++)
-        store_row(tile, r, sums[r]);
+        linear_store_row_c(tile, r, sums[r]);
 }
 
 static void tile_f16(const struct linear_tile *tile)
@@ -55,7 +55,7 @@ static void tile_f16(const struct linear_tile *tile)
         }
     }
     for (int64_t r = 0; r < tile->rows; r++)
-        store_row(tile, r, sums[r]);
+        linear_store_row_c(tile, r, sums[r]);
 }
 
 static void tile_bf16(const struct linear_tile *tile)
@@ -73,7 +73,7 @@ static void tile_bf16(const struct linear_tile *tile)
                     even * float_from_bf16(pairs[2 * c]) + odd * float_from_bf16(pairs[2 * c + 1]);
         }
     for (int64_t r = 0; r < tile->rows; r++)
-        store_row(tile, r, sums[r]);
+        linear_store_row_c(tile, r, sums[r]);
 }
 
 static void tile_i8(const struct linear_tile *tile)
@@ -91,7 +91,7 @@ static void tile_i8(const struct linear_tile *tile)
         for (int64_t c = 0; c < KERNEL_PANEL; c++)
             products[c] =
                 (float)(sums[c] - tile->panel_corrections[c]) * (row_scale * tile->panel_scales[c]);
-        store_row(tile, r, products);
+        linear_store_row_c(tile, r, products);
     }
 }
 

@@ -105,6 +105,9 @@ struct linear_tile_set {
 void linear_copy_floats(const char *from, int64_t steps, char *to);
 void linear_copy_pairs(const char *from, int64_t steps, char *to);
 
+/* The epilogue of one row of a tile in plain C: sums [32] to y. */
+void linear_store_row_c(const struct linear_tile *tile, int64_t row, const float *sums);
+
 /* Runs a call's rows and panels by tiles of `set`. */
 void linear_run_tiles(const struct linear_tile_set *set, const struct linear_call *call,
                       int64_t row_first, int64_t row_count, int64_t panel_first,

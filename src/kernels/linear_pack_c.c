@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/convert.h"
+#include "kernels/grouped.h"
 #include "kernels/linear_c.h"
 
 static void pack_f32(const float *rows, int64_t count, int64_t inputs, float *out)
@@ -88,6 +89,9 @@ void linear_pack_panel_c(enum kernel_type type, const float *rows, int64_t count
     case KERNEL_I8:
         pack_i8(rows, count, inputs, panel);
         break;
+    case KERNEL_Q4_0:
+        grouped_pack_floats(rows, count, inputs, panel);
+        break;
     case KERNEL_F32:
     default:
         pack_f32(rows, count, inputs, panel);
@@ -120,6 +124,10 @@ void linear_unpack_row_c(enum kernel_type type, const void *weight, int64_t inpu
 {
     const char *panel =
         (const char *)weight + (size_t)(row / KERNEL_PANEL) * kernel_panel_bytes(type, inputs);
+    if (kernel_type_is_grouped(type)) {
+        grouped_unpack_column(type, panel, inputs, row % KERNEL_PANEL, out);
+        return;
+    }
     for (int64_t k = 0; k < inputs; k++)
         out[k] = panel_element(type, panel, inputs, row % KERNEL_PANEL, k);
 }

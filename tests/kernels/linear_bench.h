@@ -160,13 +160,20 @@ static void bench_shape(struct thread_pool *pool, const struct kernels *kernels,
                         enum kernel_type type, int64_t inputs, int64_t outputs, char *arena,
                         const int64_t *row_counts, double read_gbs)
 {
-    static const char *const names[] = {"f32", "f16", "bf16", "i8"};
+    static const char *const names[] = {"f32",  "f16",  "bf16", "i8",   "Q4_0", "Q4_1",
+                                        "Q4_K", "Q5_0", "Q5_1", "Q5_K", "Q6_K", "Q8_0"};
     struct error error = {0};
     struct cpu_matrix matrix;
-    if (cpu_matrix_pack(&matrix, pool, kernels, type, outputs, inputs, bench_rows, &inputs,
-                        &error) < 0) {
+    /* What the others cannot be packed from matters to no time: all bytes of theirs are 1. */
+    bool is_packed = type <= KERNEL_Q4_0;
+    if (cpu_matrix_pack(&matrix, pool, kernels, is_packed ? type : KERNEL_F32, outputs, inputs,
+                        bench_rows, &inputs, &error) < 0) {
         printf("%s\n", error.text);
         return;
+    }
+    if (!is_packed) {
+        matrix.bytes = kernel_packed_bytes(type, outputs, inputs);
+        memset(matrix.data, 1, matrix.bytes);
     }
     int64_t copies = (int64_t)(BENCH_COPIES_BYTES / matrix.bytes);
     for (int64_t i = 0; i < copies; i++)
@@ -176,7 +183,7 @@ static void bench_shape(struct thread_pool *pool, const struct kernels *kernels,
     float *y = calloc((size_t)(512 * outputs), sizeof *y);
     (void)memory_map(&prepared, kernel_prepared_bytes(type, 512, inputs), &error);
     bench_rows(&inputs, 3, 512, x);
-    kernels->prepare(type, x, inputs, 512, inputs, prepared);
+    kernel_prepare(kernels, type, x, inputs, 512, inputs, prepared);
     printf("%-12s %-4s %5lld,%-6lld", kernels->isa, names[type], (long long)inputs,
            (long long)outputs);
     for (; *row_counts > 0; row_counts++) {
@@ -199,11 +206,13 @@ static void bench_shape(struct thread_pool *pool, const struct kernels *kernels,
     (void)fflush(stdout);
     free(x);
     memory_unmap(prepared, kernel_prepared_bytes(type, 512, inputs));
+    if (!is_packed)
+        matrix.bytes = kernel_packed_bytes(KERNEL_F32, outputs, inputs);
     free(y);
     cpu_matrix_free(&matrix);
 }
 
-/* Words after --bench: an instruction set, a type (0 to 3). Without them: all. */
+/* Words after --bench: an instruction set, a type (its number in kernels.h). Without them: all. */
 static int bench_run(const char *isa, const char *type_text)
 {
     static const int64_t row_counts[] = {1, 4, 8, 16, 128, 512, 0};
@@ -224,7 +233,7 @@ static int bench_run(const char *isa, const char *type_text)
         const char *name = kernels_name(i);
         if (!kernels_runnable(i) || (isa != NULL && strcmp(isa, name) != 0))
             continue;
-        for (int type = 0; type < KERNEL_TYPE_COUNT; type++) {
+        for (int type = 0; type < KERNEL_TYPE_END; type++) {
             if (type_text != NULL && atoi(type_text) != type)
                 continue;
             const struct kernels *kernels = kernels_choose(name);

@@ -5,6 +5,8 @@
 #include "kernels/kernels.h"
 #include "linear_bench.h"
 
+enum { TYPES = KERNEL_Q4_0 + 1 }; /* those that are packed from float32 */
+
 struct problem {
     enum kernel_type type;
     int64_t rows, inputs, outputs;
@@ -52,7 +54,7 @@ static struct data data_make(const struct kernels *kernels, const struct problem
     }
     bytes = (kernel_prepared_bytes(p->type, p->rows, p->inputs) + 63) / 64 * 64;
     d.prepared = aligned_alloc(64, bytes);
-    kernels->prepare(p->type, d.x, d.x_stride, p->rows, p->inputs, d.prepared);
+    kernel_prepare(kernels, p->type, d.x, d.x_stride, p->rows, p->inputs, d.prepared);
     return d;
 }
 
@@ -96,6 +98,8 @@ static double type_tolerance(enum kernel_type type)
         return 0x1p-7;
     case KERNEL_I8:
         return 1.0 / 100;
+    case KERNEL_Q4_0:
+        return 1.0 / 16;
     default:
         return 0x1p-22;
     }
@@ -124,9 +128,9 @@ static void run_call(const struct kernels *kernels, const struct problem *p, str
     /* In parts, as threads do. */
     int64_t half = panels / 2;
     int64_t rows = p->rows / 3;
-    kernels->linear(&call, 0, rows, 0, panels);
-    kernels->linear(&call, rows, p->rows - rows, 0, half);
-    kernels->linear(&call, rows, p->rows - rows, half, panels - half);
+    kernel_linear(kernels, &call, 0, rows, 0, panels);
+    kernel_linear(kernels, &call, rows, p->rows - rows, 0, half);
+    kernel_linear(kernels, &call, rows, p->rows - rows, half, panels - half);
 }
 
 /* x W^T [rows, outputs] in double. Problems of one shape have the same data, so the products of
@@ -198,7 +202,7 @@ static void check_rows(const struct kernels *kernels)
     static const int64_t inputs[] = {1, 7, 33, 130};
     static const int64_t outputs[] = {1, 31, 32, 45, 70};
     for (int64_t rows = 1; rows <= 40; rows++)
-        for (int type = 0; type < KERNEL_TYPE_COUNT; type++) {
+        for (int type = 0; type < TYPES; type++) {
             struct problem p = {.type = type, .rows = rows, .scale = 1, .magnitude = 1};
             p.inputs = inputs[rows % 4];
             p.outputs = outputs[rows % 5];
@@ -209,7 +213,7 @@ static void check_rows(const struct kernels *kernels)
 
 static void check_epilogues(const struct kernels *kernels)
 {
-    for (int type = 0; type < KERNEL_TYPE_COUNT; type++)
+    for (int type = 0; type < TYPES; type++)
         for (int kind = KERNEL_IDENTITY; kind <= KERNEL_QUICK_GELU; kind++)
             for (int variant = 0; variant < 8; variant++) {
                 struct problem p = {.type = type, .activation = kind, .inputs = 29, .outputs = 50};
@@ -226,7 +230,7 @@ static void check_epilogues(const struct kernels *kernels)
 /* Inputs beyond one block, many rows and panels: the blocked paths, with and without aliasing. */
 static void check_blocks(const struct kernels *kernels)
 {
-    for (int type = 0; type < KERNEL_TYPE_COUNT; type++)
+    for (int type = 0; type < TYPES; type++)
         for (int variant = 0; variant < 6; variant++) {
             struct problem p = {.type = type, .inputs = 1025, .outputs = 81, .magnitude = 1};
             p.rows = variant < 3 ? 17 : 61;
@@ -271,7 +275,7 @@ static void test_sets_agree(void **state)
         const struct kernels *kernels = kernels_choose(kernels_name(i));
         if (kernels == NULL)
             continue;
-        for (int type = KERNEL_F16; type < KERNEL_TYPE_COUNT; type++) {
+        for (int type = KERNEL_F16; type < TYPES; type++) {
             struct problem p = {.type = type, .rows = 19, .inputs = 77, .outputs = 40};
             p.scale = 1;
             p.magnitude = 300;
@@ -298,7 +302,7 @@ static void test_sets_agree(void **state)
 
 static void check_unpack(const struct kernels *kernels)
 {
-    for (int type = 0; type < KERNEL_TYPE_COUNT; type++) {
+    for (int type = 0; type < TYPES; type++) {
         struct problem p = {.type = type, .rows = 1, .inputs = 37, .outputs = 70};
         struct data d = data_make(kernels, &p);
         float row[37];
@@ -322,14 +326,14 @@ static void test_unpack(void **state)
 static void check_extremes(const struct kernels *kernels)
 {
     static const float values[] = {NAN, INFINITY, -INFINITY, 0.0F, 1e-30F, 1e-42F};
-    for (int type = 0; type < KERNEL_TYPE_COUNT; type++)
+    for (int type = 0; type < TYPES; type++)
         for (size_t v = 0; v < sizeof values / sizeof values[0]; v++)
             for (int64_t place = 0; place < 50; place += 7) {
                 struct problem p = {.type = type, .rows = 6, .inputs = 50, .outputs = 33};
                 p.scale = 1;
                 struct data d = data_make(kernels, &p);
                 d.x[2 * d.x_stride + place] = values[v];
-                kernels->prepare(type, d.x, d.x_stride, p.rows, p.inputs, d.prepared);
+                kernel_prepare(kernels, type, d.x, d.x_stride, p.rows, p.inputs, d.prepared);
                 run_call(kernels, &p, &d);
                 for (int64_t r = 0; r < p.rows; r++) {
                     float y = d.y[r * d.y_stride + 32];

@@ -107,7 +107,8 @@ static void multiply_chunk(void *context, int64_t chunk, int thread)
         .scale = 1,
     };
     for (int i = 0; i < PROBE_REPEATS; i++)
-        call->engine->kernels->linear(&linear, 0, PROBE_ROWS, 0, PROBE_OUTPUTS / KERNEL_PANEL);
+        kernel_linear(call->engine->kernels, &linear, 0, PROBE_ROWS, 0,
+                      PROBE_OUTPUTS / KERNEL_PANEL);
 }
 
 /* All-zero operands are valid in every type: this counts time, not values. */

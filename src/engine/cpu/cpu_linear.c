@@ -67,8 +67,8 @@ static void linear_chunk(void *context, int64_t chunk, int thread)
     struct linear_call call = *job->call;
     if (job->row_chunks == 1)
         call.ahead_end = share_end(job, panel_chunk);
-    job->kernels->linear(&call, row_first, row_end - row_first, panel_first,
-                         panel_end - panel_first);
+    kernel_linear(job->kernels, &call, row_first, row_end - row_first, panel_first,
+                  panel_end - panel_first);
 }
 
 /* With many rows a chunk is about as many rows as outputs, which needs the least reading for its
@@ -125,9 +125,9 @@ static void prepare_chunk(void *context, int64_t chunk, int thread)
     const struct prepare_job *job = context;
     int64_t first = job->rows * chunk / job->chunks;
     int64_t end = job->rows * (chunk + 1) / job->chunks;
-    job->kernels->prepare(job->type, job->x + first * job->x_stride, job->x_stride, end - first,
-                          job->inputs,
-                          job->out + kernel_prepared_bytes(job->type, first, job->inputs));
+    kernel_prepare(job->kernels, job->type, job->x + first * job->x_stride, job->x_stride,
+                   end - first, job->inputs,
+                   job->out + kernel_prepared_bytes(job->type, first, job->inputs));
 }
 
 void cpu_linear_prepare(struct thread_pool *pool, const struct kernels *kernels,

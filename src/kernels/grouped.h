@@ -1,0 +1,115 @@
+/* Weights in groups of 32 inputs: how the panels of the grouped types and the activations that
+ * meet them lie. grouped_pack_c.c fills them, grouped_c.c and grouped_avx2.c multiply.
+ *
+ * A panel is the groups of 32 outputs one after the other. A group opens with its scales, float16
+ * [32], then its minimums; K types, whose float16 scales and minimums serve eight groups and open
+ * those, have bytes there instead ([32] sub-scales, two of them in Q6_K, and [32] sub-minimums).
+ * Then come the integers, [8 steps][32 outputs][4 inputs] of bytes; types of 4 bits have the last
+ * four steps in the high halves of the first four's bytes.
+ *
+ * Activations are rounded to int8 by row and group. Products of a group are exact integers, whose
+ * sum times both scales is added up in float32 in the order of the groups. */
+#ifndef TOKENMARK_KERNELS_GROUPED_H
+#define TOKENMARK_KERNELS_GROUPED_H
+
+#include "kernels/kernels.h"
+#include "kernels/linear_internal.h"
+
+enum { GROUP_INPUTS = 32, GROUP_STEPS = 8, GROUP_HALF = 16, SUPER_GROUPS = 8 };
+
+struct grouped_format {
+    int bits;       /* of a stored integer: 4, 8 (any int8) or, in bytes below 64, 6 */
+    int offset;     /* taken off it */
+    bool has_super; /* scales of two levels */
+    bool has_minimum;
+    bool has_halves; /* sub-scales are of 16 inputs */
+};
+
+/* One group of a prepared row. The sums are of inputs 0, 1, 4, 5, 8, ... (low) and 2, 3, 6, ...
+ * (high), times -8: what takes an offset off the two 16-bit sums of a lane of products. */
+struct grouped_x {
+    int8_t values[GROUP_INPUTS];
+    float scale;
+    int32_t sum;
+    int16_t offsets[2][2]; /* [inputs 0-15, 16-31][low, high] */
+};
+
+static inline struct grouped_format grouped_format(enum kernel_type type)
+{
+    switch (type) {
+    case KERNEL_Q4_0:
+        return (struct grouped_format){.bits = 4, .offset = 8};
+    case KERNEL_Q4_1:
+        return (struct grouped_format){.bits = 4, .has_minimum = true};
+    case KERNEL_Q4_K:
+        return (struct grouped_format){.bits = 4, .has_super = true, .has_minimum = true};
+    case KERNEL_Q5_0:
+        return (struct grouped_format){.bits = 6, .offset = 16};
+    case KERNEL_Q5_1:
+        return (struct grouped_format){.bits = 6, .has_minimum = true};
+    case KERNEL_Q5_K:
+        return (struct grouped_format){.bits = 6, .has_super = true, .has_minimum = true};
+    case KERNEL_Q6_K:
+        return (struct grouped_format){
+            .bits = 6, .offset = 32, .has_super = true, .has_halves = true};
+    case KERNEL_Q8_0:
+    default:
+        return (struct grouped_format){.bits = 8};
+    }
+}
+
+static inline int64_t grouped_count(int64_t inputs)
+{
+    return (inputs + GROUP_INPUTS - 1) / GROUP_INPUTS;
+}
+
+/* Bytes that open eight groups of a K type. */
+static inline int64_t grouped_super_bytes(struct grouped_format format)
+{
+    return format.has_super ? 2 * KERNEL_PANEL * (format.has_minimum ? 2 : 1) : 0;
+}
+
+/* Bytes of scales and minimums before the integers of a group. */
+static inline int64_t grouped_head_bytes(struct grouped_format format)
+{
+    int64_t each = format.has_super ? KERNEL_PANEL : 2 * KERNEL_PANEL;
+    return each * (format.has_minimum || format.has_halves ? 2 : 1);
+}
+
+static inline int64_t grouped_bytes(struct grouped_format format)
+{
+    return grouped_head_bytes(format) + GROUP_INPUTS * KERNEL_PANEL / (format.bits == 4 ? 2 : 1);
+}
+
+/* Where group `index` of a panel begins; of the count of groups: the panel's bytes. */
+static inline int64_t grouped_offset(struct grouped_format format, int64_t index)
+{
+    int64_t supers = index % SUPER_GROUPS == 0 ? index / SUPER_GROUPS : index / SUPER_GROUPS + 1;
+    return supers * grouped_super_bytes(format) + index * grouped_bytes(format);
+}
+
+/* The byte of the integers of a group that holds one input of one output; 4 bits: *shift says in
+ * which half. */
+static inline int64_t grouped_place(struct grouped_format format, int64_t input, int64_t column,
+                                    int *shift)
+{
+    int64_t step = input / 4;
+    bool high = format.bits == 4 && step >= GROUP_STEPS / 2;
+    *shift = high ? 4 : 0;
+    step -= high ? GROUP_STEPS / 2 : 0;
+    return (step * KERNEL_PANEL + column) * 4 + input % 4;
+}
+
+/* grouped_pack_c.c */
+void grouped_pack_floats(const float *rows, int64_t count, int64_t inputs, void *panel);
+void grouped_unpack_column(enum kernel_type type, const void *panel, int64_t inputs, int64_t column,
+                           float *out);
+void grouped_prepare_c(const float *x, int64_t x_stride, int64_t rows, int64_t inputs, void *out);
+/* One group of fewer inputs than 32, or of any. */
+void grouped_prepare_group_c(const float *x, int64_t count, struct grouped_x *out);
+
+/* grouped_c.c: what becomes of the sums of `rows` rows from `row` on and a panel. */
+struct linear_tile grouped_epilogue(const struct linear_call *call, int64_t row, int64_t rows,
+                                    int64_t panel);
+
+#endif
