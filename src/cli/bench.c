@@ -57,13 +57,21 @@ static double read_peak(void *context)
     return bench->peak_flops_per_s;
 }
 
+/* Of an element of the matrices: what the engine packed, where it tells. */
+static double weight_element_bytes(const struct bench *bench)
+{
+    const json_t *told = json_object_get(bench->setup.facts, "weight_element_bytes");
+    return json_is_number(told) ? json_number_value(told)
+                                : model_cost_type_bytes(setup_fact(&bench->setup, "dtype"));
+}
+
 /* Limits need the bytes of the compute types. */
 static struct watch_options watch_options(struct bench *bench)
 {
     struct watch_options watch = {
         .read_counters = watch_read_counters,
         .cpu_count = (int)sysconf(_SC_NPROCESSORS_ONLN),
-        .types = {model_cost_type_bytes(setup_fact(&bench->setup, "dtype")),
+        .types = {weight_element_bytes(bench),
                   model_cost_type_bytes(setup_fact(&bench->setup, "kv_dtype"))},
         .peak_flops_per_s = bench->peak_flops_per_s,
         .read_peak = read_peak,

@@ -143,7 +143,7 @@ static int measure_peak(struct limits *limits, int threads, const char *dtype, s
 
 static int measure_all(struct limits *limits, json_t **facts, struct error *error)
 {
-    static const char *const dtypes[] = {"float32", "float16", "bfloat16", "int8"};
+    static const char *const dtypes[] = {"float32", "float16", "bfloat16", "int8", "int4"};
     struct setup setup = {0};
     int code = open_engine(&setup, limits, (int)limits->flags.setup.threads, "auto", error);
     int most = 1;

@@ -75,9 +75,7 @@ static void read_q5_1(const unsigned char *block, float *out)
     read_five_bits(block + 4, half_at(block), half_at(block + 2), out);
 }
 
-/* Scale and minimum of sub-block `index` (0 to 7) from the 12 bytes that pack eight of each in
- * six bits. */
-static void unpack_scales(const unsigned char *packed, int index, int *scale, int *minimum)
+void gguf_block_unpack_scales(const unsigned char *packed, int index, int *scale, int *minimum)
 {
     if (index < 4) {
         *scale = packed[index] & 63;
@@ -95,7 +93,7 @@ static void read_q4_k(const unsigned char *block, float *out)
     for (int sub = 0; sub < 8; sub++) {
         int sub_scale = 0;
         int sub_minimum = 0;
-        unpack_scales(block + 4, sub, &sub_scale, &sub_minimum);
+        gguf_block_unpack_scales(block + 4, sub, &sub_scale, &sub_minimum);
         const unsigned char *nibbles = block + 16 + 32 * (sub / 2);
         for (int i = 0; i < 32; i++) {
             int value = sub % 2 == 0 ? nibbles[i] & 15 : nibbles[i] >> 4;
@@ -113,7 +111,7 @@ static void read_q5_k(const unsigned char *block, float *out)
     for (int sub = 0; sub < 8; sub++) {
         int sub_scale = 0;
         int sub_minimum = 0;
-        unpack_scales(block + 4, sub, &sub_scale, &sub_minimum);
+        gguf_block_unpack_scales(block + 4, sub, &sub_scale, &sub_minimum);
         const unsigned char *nibbles = block + 48 + 32 * (sub / 2);
         for (int i = 0; i < 32; i++) {
             int low = sub % 2 == 0 ? nibbles[i] & 15 : nibbles[i] >> 4;

@@ -3,6 +3,7 @@
 #ifndef TOKENMARK_MODEL_GGUF_BLOCKS_H
 #define TOKENMARK_MODEL_GGUF_BLOCKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,5 +24,9 @@ const struct gguf_block *gguf_block_find(uint32_t id);
 /* Elements [first, first + count) of a tensor in file order; any range. */
 void gguf_block_read(const struct gguf_block *block, const unsigned char *data, int64_t first,
                      int64_t count, float *out);
+
+/* Scale and minimum of sub-block `index` (0 to 7) of Q4_K and Q5_K from the 12 bytes that pack
+ * eight of each in six bits. */
+void gguf_block_unpack_scales(const unsigned char *packed, int index, int *scale, int *minimum);
 
 #endif

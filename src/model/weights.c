@@ -1,6 +1,9 @@
 /* Rows of logical matrices as float32, from files or from random numbers. */
 #include "model/weights.h"
 
+#include <string.h>
+
+#include "model/gguf_parts.h"
 #include "model/model_internal.h"
 #include "model/random_weights.h"
 
@@ -109,6 +112,69 @@ void weight_read_rows(const struct model *model, struct weight_id id, int64_t fi
         read_mapped(source, first, count, columns, out);
     } else {
         read_mapped(source, 0, columns, 1, out);
+    }
+}
+
+const char *weight_format(const struct model *model, struct weight_id id)
+{
+    const struct weight_source *source = find(model, id);
+    if (model->random || source == NULL || source->tensor == NULL)
+        return "F32";
+    const struct tensor *tensor = source->tensor;
+    bool is_matrix = weight_kind(id.role) == WEIGHT_IS_MATRIX;
+    switch (tensor->type) {
+    case TENSOR_F16:
+        return "F16";
+    case TENSOR_BF16:
+        return "BF16";
+    case TENSOR_BLOCKS:
+        if (gguf_block_has_parts(tensor->block) &&
+            (!is_matrix || source->transposed || source->shape.columns % tensor->block->elements))
+            return "F32";
+        return tensor->block->name;
+    default:
+        return "F32";
+    }
+}
+
+/* One row, from its first block on. */
+static void read_row_parts(const struct gguf_block *block, const unsigned char *data,
+                           int64_t columns, struct weight_parts out)
+{
+    struct gguf_parts parts = {{0}, 0, 0, {0}, {0}};
+    int64_t groups = block->elements / 32;
+    bool is_super = block->elements == GGUF_BLOCK_ELEMENTS_MAX;
+    int64_t subs = strcmp(block->name, "Q6_K") == 0 ? 2 * groups : groups;
+    for (int64_t i = 0; i < columns / block->elements; i++) {
+        gguf_block_split(block, data + (size_t)i * block->bytes, &parts);
+        memcpy(out.values + i * block->elements, parts.values, (size_t)block->elements);
+        out.scales[i] = parts.scale;
+        out.minimums[i] = parts.minimum;
+        if (!is_super)
+            continue;
+        memcpy(out.sub_scales + i * subs, parts.sub_scales, (size_t)subs);
+        memcpy(out.sub_minimums + i * groups, parts.sub_minimums, (size_t)groups);
+    }
+}
+
+void weight_read_parts(const struct model *model, struct weight_id id, int64_t first, int64_t count,
+                       const struct weight_parts *out)
+{
+    const struct weight_source *source = find(model, id);
+    if (source == NULL || source->tensor == NULL || !gguf_block_has_parts(source->tensor->block))
+        return;
+    const struct gguf_block *block = source->tensor->block;
+    int64_t columns = source->shape.columns;
+    int64_t blocks = columns / block->elements, groups = columns / 32;
+    int64_t subs = strcmp(block->name, "Q6_K") == 0 ? 2 * groups : groups;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t row = first + i;
+        int64_t place = row / source->group * source->stride + row % source->group + source->offset;
+        struct weight_parts at = {out->values + i * columns, out->scales + i * blocks,
+                                  out->minimums + i * blocks, out->sub_scales + i * subs,
+                                  out->sub_minimums + i * groups};
+        read_row_parts(block, source->tensor->data + (size_t)(place * blocks) * block->bytes,
+                       columns, at);
     }
 }
 

@@ -68,6 +68,24 @@ int64_t weight_columns(const struct model *model, struct weight_id id);
 void weight_read_rows(const struct model *model, struct weight_id id, int64_t first, int64_t count,
                       float *out);
 
+/* The type of its numbers: "F32", "F16", "BF16", or the GGUF format ("Q4_K") whose blocks its rows
+ * consist of; "F32" also for what can only be had as float32. */
+const char *weight_format(const struct model *model, struct weight_id id);
+
+/* Rows of quantised weights, every array [count][...] without gaps; gguf_parts.h tells what they
+ * mean. Those that a format does not have are left alone. */
+struct weight_parts {
+    uint8_t *values;  /* [columns] */
+    uint16_t *scales; /* [columns / elements of a block] */
+    uint16_t *minimums;
+    int8_t *sub_scales; /* Q4_K, Q5_K: [columns / 32]; Q6_K: [columns / 16] */
+    int8_t *sub_minimums;
+};
+
+/* Rows [first, first + count) of a matrix whose weight_format() is a GGUF format. Any thread. */
+void weight_read_parts(const struct model *model, struct weight_id id, int64_t first, int64_t count,
+                       const struct weight_parts *out);
+
 /* The whole of it has been read: its source pages need not stay resident. */
 void weight_release(const struct model *model, struct weight_id id);
 

@@ -195,6 +195,18 @@ static void test_options_are_refused_by_name(void **state)
         if (strcmp(cases[i].isa, "auto") == 0)
             assert_contains(error.text, "float32, float16, bfloat16, int8");
     }
+    /* Weights "as they are" are a GGUF file's; a cache has no 4 bits. */
+    struct engine_options wrong = {
+        .dtype = "gguf", .kv_dtype = "auto", .isa = "auto", .threads = 1};
+    struct engine *engine = NULL;
+    struct error error = {0};
+    wrong.clock = clock_monotonic();
+    assert_int_equal(opened.ops->open(&engine, opened.model, &wrong, &error), ERROR_INPUT);
+    assert_contains(error.text, "GGUF file");
+    wrong.dtype = "int4";
+    wrong.kv_dtype = "int4";
+    assert_int_equal(opened.ops->open(&engine, opened.model, &wrong, &error), ERROR_INPUT);
+    assert_contains(error.text, "KV cache dtype \"int4\"");
     close_opened(&opened);
 }
 
@@ -230,6 +242,7 @@ static void test_dtypes_set_the_sizes(void **state)
         {"auto", "float16", "float32", "float16", 4, 2},
         {"float32", "int8", "float32", "int8", 4, 1},
         {"int8", "float32", "int8", "float32", 1, 4},
+        {"int4", "auto", "int4", "bfloat16", 0.5625, 2},
     };
     enum { POSITIONS = 4096 };
     struct opened opened;

@@ -1,10 +1,34 @@
 /* GGUF: block formats against the reference package's values, and hostile files. The whole
  * models are tests/golden's. */
 #include "base/file.h"
+#include "base/half.h"
 #include "model/gguf.h"
 #include "model/gguf_blocks.h"
+#include "model/gguf_parts.h"
 
 #include "test.h"
+
+/* A block's parts put together again are its float32 values, to the last bit. */
+static void check_parts(const struct gguf_block *block, const unsigned char *data)
+{
+    struct gguf_parts parts = {.scale = 0};
+    float values[GGUF_BLOCK_ELEMENTS_MAX];
+    bool is_super = block->elements == 256, is_q6_k = block->id == 14, is_q8_0 = block->id == 8;
+    bool has_minimum = block->id == 3 || block->id == 7 || block->id == 12 || block->id == 13;
+    int offset = block->id == 2 ? 8 : block->id == 6 ? 16 : is_q6_k ? 32 : 0;
+    assert_true(gguf_block_has_parts(block));
+    block->read(data, values);
+    gguf_block_split(block, data, &parts);
+    for (int i = 0; i < block->elements; i++) {
+        int value = is_q8_0 ? (int8_t)parts.values[i] : parts.values[i] - offset;
+        int sub_scale = is_super ? parts.sub_scales[i / (is_q6_k ? 16 : 32)] : 1;
+        float made = half_to_float(parts.scale) * (float)sub_scale * (float)value;
+        if (has_minimum)
+            made +=
+                half_to_float(parts.minimum) * (float)(is_super ? parts.sub_minimums[i / 32] : 1);
+        assert_true(made == values[i]);
+    }
+}
 
 static void block_formats(void **state)
 {
@@ -22,6 +46,8 @@ static void block_formats(void **state)
             fail_msg("%s", error.text);
         int64_t count = 3 * (int64_t)block->elements;
         assert_int_equal(bytes, 3 * block->bytes + (size_t)count * sizeof(float));
+        for (size_t b = 0; b < 3; b++)
+            check_parts(block, (unsigned char *)data + b * block->bytes);
         float expected[3 * GGUF_BLOCK_ELEMENTS_MAX];
         float values[3 * GGUF_BLOCK_ELEMENTS_MAX];
         memcpy(expected, data + 3 * block->bytes, (size_t)count * sizeof(float));
@@ -34,6 +60,8 @@ static void block_formats(void **state)
         free(data);
     }
     assert_null(gguf_block_find(4711));
+    assert_false(gguf_block_has_parts(gguf_block_find(0)));  /* F32 */
+    assert_false(gguf_block_has_parts(gguf_block_find(10))); /* Q2_K: not read */
 }
 
 /* Parses a copy of `bytes`; returns the code and leaves the text in `error`. */

@@ -2,11 +2,13 @@
  * weights. The hooks of engine.h; sessions are in cpu_session.c and cpu_generate.c. */
 #include "engine/cpu/cpu_engine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "engine/cpu/cpu_grouped.h"
 
 extern const struct engine_ops engine_cpu;
 
@@ -17,30 +19,34 @@ struct dtype {
     enum kernel_type kv_type;
 };
 
-/* The first is "auto". */
+/* The first is "auto", unless a file's weights are quantised; the last has no cache of its type. */
 static const struct dtype dtypes[] = {
-    {"float32", KERNEL_F32, KERNEL_F32},
-    {"float16", KERNEL_F16, KERNEL_F16},
-    {"bfloat16", KERNEL_BF16, KERNEL_BF16},
-    {"int8", KERNEL_I8, KERNEL_BF16},
+    {"float32", KERNEL_F32, KERNEL_F32},    {"float16", KERNEL_F16, KERNEL_F16},
+    {"bfloat16", KERNEL_BF16, KERNEL_BF16}, {"int8", KERNEL_I8, KERNEL_BF16},
+    {"int4", KERNEL_Q4_0, KERNEL_BF16},
 };
-enum { DTYPE_COUNT = sizeof dtypes / sizeof dtypes[0] };
+enum { DTYPE_COUNT = sizeof dtypes / sizeof dtypes[0], KV_DTYPE_COUNT = DTYPE_COUNT - 1 };
+
+/* Weights as they lie in a GGUF file. */
+static const char stored_name[] = "gguf";
 
 static bool is_auto(const char *name)
 {
     return name == NULL || strcmp(name, "auto") == 0;
 }
 
-static int find_dtype(const struct dtype **out, const char *name, const char *what,
+static int find_dtype(const struct dtype **out, const char *name, int count, const char *what,
                       struct error *error)
 {
     struct text known = {0};
     *out = NULL;
-    for (int i = 0; i < DTYPE_COUNT; i++) {
+    for (int i = 0; i < count; i++) {
         if (strcmp(dtypes[i].name, name) == 0)
             *out = &dtypes[i];
         text_printf(&known, ", %s", dtypes[i].name);
     }
+    if (count == DTYPE_COUNT)
+        text_printf(&known, ", %s", stored_name);
     int code = 0;
     if (*out == NULL)
         code = error_set(error, ERROR_INPUT, "the CPU engine has no %s \"%s\": use auto%s", what,
@@ -49,28 +55,53 @@ static int find_dtype(const struct dtype **out, const char *name, const char *wh
     return code;
 }
 
-static int choose_dtypes(struct engine *engine, const struct engine_options *options,
-                         struct error *error)
-{
-    const struct dtype *compute = &dtypes[0], *cache = NULL;
-    int code = 0;
-    if (!is_auto(options->dtype))
-        code = find_dtype(&compute, options->dtype, "dtype", error);
-    if (code == 0 && !is_auto(options->kv_dtype))
-        code = find_dtype(&cache, options->kv_dtype, "KV cache dtype", error);
-    if (code != 0)
-        return code;
-    engine->type = compute->type;
-    engine->kv_type = cache != NULL ? cache->type : compute->kv_type;
-    return 0;
-}
-
 static const char *dtype_name(enum kernel_type type)
 {
     for (int i = 0; i < DTYPE_COUNT; i++)
         if (dtypes[i].type == type)
             return dtypes[i].name;
     return "";
+}
+
+/* "gguf", or "auto" for a file with quantised matrices: they run as they are. */
+static int choose_stored(struct engine *engine, const struct model *model,
+                         const struct engine_options *options, struct error *error)
+{
+    bool is_asked = !is_auto(options->dtype) && strcmp(options->dtype, stored_name) == 0;
+    if (!is_asked && !is_auto(options->dtype))
+        return 0;
+    enum kernel_type type = model != NULL ? grouped_main_type(model) : KERNEL_F32;
+    if (is_asked && type == KERNEL_F32)
+        return error_set(error, ERROR_INPUT,
+                         "dtype \"%s\" runs the quantised weights of a GGUF file as they are, and "
+                         "this model has none: use auto or int4",
+                         stored_name);
+    engine->is_stored = type != KERNEL_F32;
+    engine->type = type;
+    return 0;
+}
+
+static int choose_dtypes(struct engine *engine, const struct model *model,
+                         const struct engine_options *options, struct error *error)
+{
+    const struct dtype *compute = &dtypes[0], *cache = NULL;
+    int code = choose_stored(engine, model, options, error);
+    if (code == 0 && !engine->is_stored && !is_auto(options->dtype))
+        code = find_dtype(&compute, options->dtype, DTYPE_COUNT, "dtype", error);
+    if (code == 0 && !is_auto(options->kv_dtype))
+        code = find_dtype(&cache, options->kv_dtype, KV_DTYPE_COUNT, "KV cache dtype", error);
+    if (code != 0)
+        return code;
+    if (!engine->is_stored)
+        engine->type = compute->type;
+    engine->widest = engine->type;
+    enum kernel_type own = engine->is_stored ? KERNEL_BF16 : compute->kv_type;
+    engine->kv_type = cache != NULL ? cache->type : own;
+    (void)snprintf(engine->dtype, sizeof engine->dtype, "%s%s%s",
+                   engine->is_stored ? stored_name : dtype_name(engine->type),
+                   engine->is_stored ? "-" : "",
+                   engine->is_stored ? grouped_type_name(engine->type) : "");
+    return 0;
 }
 
 static int choose_kernels(const struct kernels **out, const char *isa, struct error *error)
@@ -130,7 +161,7 @@ static int engine_open(struct engine **out, const struct model *model,
     engine->architecture = model != NULL ? model_architecture(model) : NULL;
     engine->clock = options->clock;
     int threads = options->threads > 0 ? options->threads : thread_pool_default_threads();
-    int code = choose_dtypes(engine, options, error);
+    int code = choose_dtypes(engine, model, options, error);
     if (code == 0)
         code = choose_kernels(&engine->kernels, options->isa, error);
     if (code == 0)
@@ -151,10 +182,13 @@ static json_t *facts(const struct engine *engine)
 {
     json_t *weights =
         engine->architecture != NULL ? json_integer((json_int_t)engine->memory_bytes) : NULL;
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:o*}", "device", "cpu", "dtype",
-                     dtype_name(engine->type), "kv_dtype", dtype_name(engine->kv_type), "isa",
-                     engine->kernels->isa, "threads", thread_pool_thread_count(engine->pool),
-                     "weight_bytes", weights);
+    json_t *facts =
+        json_pack("{s:s, s:s, s:s, s:s, s:i, s:o*}", "device", "cpu", "dtype", engine->dtype,
+                  "kv_dtype", dtype_name(engine->kv_type), "isa", engine->kernels->isa, "threads",
+                  thread_pool_thread_count(engine->pool), "weight_bytes", weights);
+    if (facts != NULL && kernel_type_is_grouped(engine->type) && engine->element_bytes > 0)
+        (void)json_object_set_new(facts, "weight_element_bytes", json_real(engine->element_bytes));
+    return facts;
 }
 
 static int memory_usage(const struct session *session, struct memory_usage *usage,

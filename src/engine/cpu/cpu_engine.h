@@ -15,8 +15,13 @@ struct cpu_norm {
     const float *bias;
 };
 
+/* Matrices with the same input, one below the other: one, unless a file holds them in different
+ * types that are kept. */
 struct cpu_projection {
     struct cpu_matrix matrix;
+    struct cpu_matrix more[2];
+    int more_count;
+    int64_t outputs; /* of all */
     const float *bias;
 };
 
@@ -42,6 +47,10 @@ struct engine {
     struct thread_pool *pool;
     const struct clock *clock;
     enum kernel_type type;    /* of packed weights and prepared activations */
+    bool is_stored;           /* weights stay as the file has them; most of them are `type` */
+    enum kernel_type widest;  /* the type whose prepared activations take the most */
+    double element_bytes;     /* of matrices as packed, the mean over what a token may read */
+    char dtype[24];           /* the name in the results */
     enum kernel_type kv_type; /* of the cache */
 
     struct cpu_layer *layers;   /* [layer_count] */

@@ -27,36 +27,50 @@ static enum kernel_activation activation_of(const struct architecture *a)
     return table[a->activation];
 }
 
-/* y = act(x W^T + bias) * scale + residual, x made ready as the weights' type first. */
-void session_linear(struct session *session, const struct cpu_projection *projection,
-                    const float *x, int64_t x_stride, int64_t rows,
-                    const struct linear_output *output)
+/* One matrix of a projection: the outputs from `column` on. */
+static void run_matrix(struct session *session, const struct cpu_matrix *matrix, const float *bias,
+                       const struct view *view, int64_t rows, int64_t column,
+                       const struct linear_output *output)
 {
     struct engine *engine = session->engine;
-    const struct cpu_matrix *matrix = &projection->matrix;
     struct linear_call call = {
         .type = matrix->type,
-        .x = x,
-        .x_stride = x_stride,
+        .x = view->x,
+        .x_stride = view->stride,
         .inputs = matrix->inputs,
         .outputs = matrix->outputs,
         .weight = matrix->data,
-        .y = output->y,
+        .y = output->y + column,
         .y_stride = output->stride,
-        .bias = projection->bias,
+        .bias = bias != NULL ? bias + column : NULL,
         .activation = output->activation,
         .scale = output->scale,
-        .residual = output->residual,
+        .residual = output->residual != NULL ? output->residual + column : NULL,
         .residual_stride = output->stride,
     };
     if (matrix->type != KERNEL_F32) {
         void *prepared = session_at(session, session->plan.prepared);
-        cpu_linear_prepare(engine->pool, engine->kernels, matrix->type, x, x_stride, rows,
+        cpu_linear_prepare(engine->pool, engine->kernels, matrix->type, view->x, view->stride, rows,
                            matrix->inputs, prepared);
         call.x = prepared;
         call.x_stride = matrix->inputs;
     }
     cpu_linear_run(engine->pool, engine->kernels, &call, rows);
+}
+
+/* y = act(x W^T + bias) * scale + residual, x made ready as the weights' type first. */
+void session_linear(struct session *session, const struct cpu_projection *projection,
+                    const float *x, int64_t x_stride, int64_t rows,
+                    const struct linear_output *output)
+{
+    const struct view view = {x, x_stride};
+    int64_t column = projection->matrix.outputs;
+    run_matrix(session, &projection->matrix, projection->bias, &view, rows, 0, output);
+    for (int i = 0; i < projection->more_count; i++) {
+        const struct cpu_matrix *matrix = &projection->more[i];
+        run_matrix(session, matrix, projection->bias, &view, rows, column, output);
+        column += matrix->outputs;
+    }
 }
 
 struct norm_task {
@@ -191,7 +205,7 @@ int64_t session_inner(struct session *session, const struct cpu_projection *gate
 {
     const struct architecture *a = session->engine->architecture;
     float *inner = session_at(session, session->plan.inner);
-    int64_t outputs = gate_up->matrix.outputs;
+    int64_t outputs = gate_up->outputs;
     struct linear_output output = {inner, outputs, KERNEL_IDENTITY, 1, NULL};
     if (!a->mlp_gated)
         output.activation = activation_of(a);
@@ -259,7 +273,7 @@ static void run_layer(struct cpu_pass *pass, int64_t index)
     float *qkv = session_at(session, session->plan.qkv);
 
     const float *input = norm_input(pass, &layer->attention_norm);
-    struct linear_output output = {qkv, layer->qkv.matrix.outputs, KERNEL_IDENTITY, 1, NULL};
+    struct linear_output output = {qkv, layer->qkv.outputs, KERNEL_IDENTITY, 1, NULL};
     session_linear(session, &layer->qkv, input, a->hidden_size, pass->rows, &output);
     session_mark(session, ENGINE_ATTENTION_PROJECTIONS);
     pass_store(pass, index);

@@ -111,7 +111,7 @@ static void plan_workspace(struct cpu_plan *plan, const struct engine *engine, i
     plan->inner = place(plan, rows * inner, sizeof(float));
     plan->branch = place(plan, rows * a->hidden_size, sizeof(float));
     if (engine->type != KERNEL_F32)
-        plan->prepared = place(plan, 1, kernel_prepared_bytes(engine->type, rows, widest));
+        plan->prepared = place(plan, 1, kernel_prepared_bytes(engine->widest, rows, widest));
     plan->last = place(plan, batch * a->hidden_size, sizeof(float));
     plan->logits = place(plan, batch * a->vocabulary_size, sizeof(float));
     plan->chosen = place(plan, batch, sizeof(int32_t));

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "engine/cpu/cpu_grouped.h"
 
 enum { PARTS_MAX = 3, ALIGN_BYTES = 128 };
 static const double notice_interval_s = 0.1;
@@ -31,6 +32,7 @@ struct loader {
     float *scratch;     /* [threads][KERNEL_PANEL, inputs_max] */
     double start_s, noticed_s;
     int64_t parameters_done, parameters;
+    double matrix_bytes, matrix_elements; /* of all but a table of its own for the embedding */
 };
 
 static int64_t weight_elements(const struct model *model, struct weight_id id)
@@ -102,10 +104,20 @@ static void load_stack(struct loader *loader, struct cpu_matrix *matrix, enum ke
     void *memory = take(loader, kernel_packed_bytes(type, outputs, inputs));
     if (inputs > loader->inputs_max)
         loader->inputs_max = inputs;
-    if (loader->is_measuring)
+    if (loader->is_measuring) {
+        loader->matrix_bytes += (double)kernel_packed_bytes(type, outputs, inputs);
+        loader->matrix_elements += (double)outputs * (double)inputs;
+        if (type != KERNEL_F32 && kernel_prepared_bytes(type, 1, inputs) >
+                                      kernel_prepared_bytes(engine->widest, 1, inputs))
+            engine->widest = type;
         return;
-    cpu_matrix_pack_into(matrix, memory, loader->scratch, engine->pool, engine->kernels, type,
-                         outputs, inputs, read_stack, stack);
+    }
+    if (engine->is_stored && kernel_type_is_grouped(type))
+        grouped_pack_into(matrix, memory, loader->scratch, engine->pool, type, loader->model,
+                          stack->parts, stack->part_count);
+    else
+        cpu_matrix_pack_into(matrix, memory, loader->scratch, engine->pool, engine->kernels, type,
+                             outputs, inputs, read_stack, stack);
     for (int i = 0; i < stack->part_count; i++)
         weight_release(loader->model, stack->parts[i]);
     loader->parameters_done += outputs * inputs;
@@ -165,6 +177,14 @@ static const float *load_stack_bias(struct loader *loader, const struct stack *s
     return bias;
 }
 
+/* Where a file's types are kept, the matrix's own. A router is float32 in any case. */
+static enum kernel_type stored_type(const struct loader *loader, enum kernel_type type,
+                                    struct weight_id id)
+{
+    bool is_kept = loader->engine->is_stored && type == loader->engine->type;
+    return is_kept ? grouped_stored_type(loader->model, id) : type;
+}
+
 /* Matrices `roles` of a layer (and expert), stacked, with the biases `bias_roles`. */
 static void load_projection(struct loader *loader, struct cpu_projection *projection,
                             enum kernel_type type, struct weight_id id,
@@ -178,7 +198,20 @@ static void load_projection(struct loader *loader, struct cpu_projection *projec
     }
     if (bias_roles != NULL)
         projection->bias = load_stack_bias(loader, &stack, bias_roles);
-    load_stack(loader, &projection->matrix, type, &stack);
+    projection->outputs = 0;
+    projection->more_count = 0;
+    for (int first = 0; first < count;) {
+        enum kernel_type own = stored_type(loader, type, stack.parts[first]);
+        struct stack part = {.model = loader->model};
+        while (first < count && stored_type(loader, type, stack.parts[first]) == own) {
+            projection->outputs += weight_rows(loader->model, stack.parts[first]);
+            part.parts[part.part_count++] = stack.parts[first++];
+        }
+        bool is_first = part.parts[0].role == roles[0];
+        load_stack(loader,
+                   is_first ? &projection->matrix : &projection->more[projection->more_count++],
+                   own, &part);
+    }
 }
 
 static void load_attention(struct loader *loader, struct cpu_layer *layer, int64_t index)
@@ -257,6 +290,8 @@ static void load_all(struct loader *loader)
     engine->final_norm = load_norm(loader, WEIGHT_FINAL_NORM_GAIN, WEIGHT_FINAL_NORM_BIAS, 0);
     engine->positions = load_vector(loader, WEIGHT_POSITION_EMBEDDING, 0);
     load_projection(loader, &engine->head, engine->type, id, head, head_bias, 1);
+    if (loader->is_measuring)
+        engine->element_bytes = loader->matrix_bytes / loader->matrix_elements;
     if (engine->architecture->tied_embedding) {
         engine->embedding = engine->head.matrix;
         return;
