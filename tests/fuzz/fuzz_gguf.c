@@ -5,6 +5,7 @@
 
 #include "model/gguf.h"
 #include "model/gguf_config.h"
+#include "model/gguf_parts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,6 +25,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             for (int axis = 0; axis < set.tensors[i].rank; axis++)
                 count *= set.tensors[i].shape[axis];
             tensor_read(&set.tensors[i], count - 1, 1, &last);
+            const struct tensor *tensor = &set.tensors[i];
+            struct gguf_parts parts;
+            if (gguf_block_has_parts(tensor->block))
+                gguf_block_split(tensor->block, tensor->data + tensor->bytes - tensor->block->bytes,
+                                 &parts);
         }
     } else if (error.text[0] == '\0') {
         abort();

@@ -6,7 +6,7 @@
  *   float16            0.005    0.0007                     0.0025   0.0005
  *   bfloat16           0.05     0.007                      0.025    0.004
  *   int8               0.2      0.025                      0.075    0.008
- *   int4               0.8      0.2                        (none)
+ *   int4               1.1      0.2                        (none)
  * A pair of dtypes has the wider of its two bounds. In a mixture of experts rounding can send a
  * token to other experts: four times the root mean square, and no bound on the largest.
  * What a dtype means does not depend on where it is computed: instruction sets, a row alone or in
@@ -29,7 +29,7 @@ static const struct dtype_bounds dtypes[] = {
     {"float16", {5e-3, 7e-4}, {2.5e-3, 5e-4}, 2e-4, 1},
     {"bfloat16", {5e-2, 7e-3}, {2.5e-2, 4e-3}, 7e-4, 2},
     {"int8", {2e-1, 2.5e-2}, {7.5e-2, 8e-3}, 6e-3, 2},
-    {"int4", {8e-1, 2e-1}, {0, 0}, 6e-3, 2}, /* of weights alone */
+    {"int4", {1.1, 2e-1}, {0, 0}, 6e-3, 2}, /* of weights alone */
 };
 enum { DTYPE_COUNT = sizeof dtypes / sizeof dtypes[0], KV_COUNT = DTYPE_COUNT - 1, THREADS = 2 };
 static const double expert_factor = 4;

@@ -20,6 +20,11 @@ static const struct format {
     {KERNEL_Q5_1, "Q5_1", 32, 0, 32, 0, true},     {KERNEL_Q5_K, "Q5_K", 32, 0, 256, 32, true},
     {KERNEL_Q6_K, "Q6_K", 64, 32, 256, 16, false}, {KERNEL_Q8_0, "Q8_0", 256, 0, 32, 0, false},
 };
+#ifdef TEST_CASES_DIVISOR /* an emulator is slow */
+enum { STEP = TEST_CASES_DIVISOR };
+#else
+enum { STEP = 1 };
+#endif
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 
 enum fill { FILL_RANDOM, FILL_LOWEST, FILL_HIGHEST, FILL_EDGES, FILL_COUNT };
@@ -195,16 +200,19 @@ static void check_near(const struct kernels *kernels, const struct matrix *m, co
 {
     for (int64_t r = 0; r < rows; r++)
         for (int64_t o = 0; o < m->outputs; o++) {
-            double sum = 0, error = 0, size = 0;
-            for (int64_t k = 0; k < m->inputs; k++) {
-                double largest = 0;
-                for (int64_t i = k / 32 * 32; i < k / 32 * 32 + 32; i++)
-                    largest = fmax(largest, fabs((double)x[r * m->inputs + i]));
-                double w = (double)m->weight[o * m->inputs + k];
-                sum += w * (double)x[r * m->inputs + k];
-                error += fabs(w) * largest * (0.5 / 127 + 1e-6);
-                size += fabs(w) * largest;
+            double sum = 0, size = 0;
+            for (int64_t first = 0; first < m->inputs; first += 32) {
+                double largest = 0, weights = 0;
+                for (int64_t k = first; k < first + 32; k++) {
+                    double w = (double)m->weight[o * m->inputs + k];
+                    double value = (double)x[r * m->inputs + k];
+                    sum += w * value;
+                    weights += fabs(w);
+                    largest = fmax(largest, fabs(value));
+                }
+                size += weights * largest;
             }
+            double error = size * (0.5 / 127 + 1e-6);
             double got = (double)y[r * m->outputs + o];
             if (!(fabs(got - sum) <= error + 1e-5 * size))
                 fail_msg("%s %s, %lld rows, %lld x %lld: [%lld, %lld] is %g, not %g within %g",
@@ -252,7 +260,7 @@ static void test_sizes(void **state)
     (void)state;
     static const int64_t outputs[] = {1, 31, 32, 45, 97};
     for (int f = 0; f < FORMATS; f++)
-        for (int64_t rows = 1; rows <= 14; rows++) {
+        for (int64_t rows = 1; rows <= 14; rows += STEP) {
             bool is_super = formats[f].sub_inputs > 0;
             int64_t inputs = is_super ? 256 * (1 + rows % 2) : 32 * (1 + rows % 5);
             struct matrix m = matrix_make(&formats[f], outputs[rows % 5], inputs, FILL_RANDOM);
@@ -265,7 +273,7 @@ static void test_sizes(void **state)
 static void test_many_panels(void **state)
 {
     (void)state;
-    for (int f = 0; f < FORMATS; f++) {
+    for (int f = 0; f < FORMATS; f += STEP) {
         struct matrix m = matrix_make(&formats[f], 290, 1024, FILL_RANDOM);
         check_product(&m, 9, 1, false);
         matrix_free(&m);
