@@ -82,7 +82,8 @@ static inline __attribute__((always_inline)) __m256i begin_half(const struct gro
                                  : eight;
 }
 
-/* Integer sums [rows][octets] of a group: 4 bits. */
+/* Integer sums [rows][octets] of a group: 4 bits. The loops over steps stay loops: unrolled, their
+ * sums no longer fit the registers. */
 static inline __attribute__((always_inline)) void
 multiply_4(const struct grouped_format format, const struct group *group,
            const struct grouped_x *const *x, const int rows, const int first, const int octets,
@@ -96,7 +97,7 @@ multiply_4(const struct grouped_format format, const struct group *group,
         for (int c = 0; c < octets; c++)
             sums[r][c] = begin;
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 1
     for (int step = 0; step < GROUP_STEPS / 2; step++) {
         const char *weight = group->integers + step * 128 + first * 32;
         __m256i low[OCTETS], high[OCTETS];
@@ -132,7 +133,7 @@ multiply_6(const struct grouped_format format, const struct group *group,
            const struct grouped_x *const *x, const int rows, const int first, const int octets,
            __m256i sums[ROWS][OCTETS])
 {
-#pragma GCC unroll 2
+#pragma GCC unroll 1
     for (int half = 0; half < 2; half++) {
         __m256i parts[ROWS][OCTETS];
 #pragma GCC unroll 4
@@ -140,7 +141,7 @@ multiply_6(const struct grouped_format format, const struct group *group,
 #pragma GCC unroll 4
             for (int c = 0; c < octets; c++)
                 parts[r][c] = begin_half(format, x[r], half);
-#pragma GCC unroll 4
+#pragma GCC unroll 1
         for (int step = half * 4; step < half * 4 + 4; step++) {
             const char *weight = group->integers + step * 128 + first * 32;
 #pragma GCC unroll 4
@@ -175,7 +176,7 @@ multiply_8(const struct group *group, const struct grouped_x *const *x, const in
 #pragma GCC unroll 4
         for (int c = 0; c < octets; c++)
             sums[r][c] = _mm256_setzero_si256();
-#pragma GCC unroll 8
+#pragma GCC unroll 1
     for (int step = 0; step < GROUP_STEPS; step++) {
         const char *place = group->integers + step * 128 + first * 32;
         __m256i weight[OCTETS], magnitude[OCTETS];
@@ -269,7 +270,7 @@ static inline __attribute__((always_inline)) void run_tile(const struct tile *ti
 #pragma GCC unroll 20
         for (int64_t line = 0; line < grouped_bytes(format); line += LINE)
             _mm_prefetch(next + AHEAD_BYTES + line, _MM_HINT_T1);
-#pragma GCC unroll 2
+#pragma GCC unroll 1
         for (int first = 0; first < OCTETS; first += octets)
             add_group(format, &group, x, rows, first, octets, sums);
         next += grouped_bytes(format);
