@@ -232,7 +232,7 @@ void visit_describe_runs(char *out, size_t capacity, const char *event, int64_t 
                        runs == 1 ? "" : "s");
     else
         (void)snprintf(out, capacity, "%s after %lld of %lld runs", event, (long long)runs,
-                       (long long)(schedule->num_runs * schedule->processes));
+                       (long long)schedule->num_runs * schedule->processes);
 }
 
 /* The cell was left with all that its pass wants of it. */

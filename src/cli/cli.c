@@ -17,13 +17,8 @@
 #include "cli/version.h"
 
 const struct command *const commands[] = {
-    &command_bench,
-    &command_config,
-    &command_analyze,
-    &command_generate,
-    &command_models,
-    &command_limits,
-    &command_doctor,
+    &command_bench,  &command_config, &command_analyze, &command_generate,
+    &command_models, &command_limits, &command_doctor,
 };
 const size_t command_count = sizeof commands / sizeof commands[0];
 

@@ -30,9 +30,13 @@ static inline int program_setup(void **state)
     (void)snprintf(program_folder, sizeof program_folder, "/tmp/tokenmark_test_XXXXXX");
     if (mkdtemp(program_folder) == NULL || chdir(program_folder) != 0)
         return -1;
-    static const char *const cleared[] = {
-        "NO_COLOR",    "TERM",           "HF_HUB_CACHE",    "HF_TOKEN",
-        "HF_ENDPOINT", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"};
+    static const char *const cleared[] = {"NO_COLOR",
+                                          "TERM",
+                                          "HF_HUB_CACHE",
+                                          "HF_TOKEN",
+                                          "HF_ENDPOINT",
+                                          "OMP_NUM_THREADS",
+                                          "CUDA_VISIBLE_DEVICES"};
     for (size_t i = 0; i < sizeof cleared / sizeof cleared[0]; i++)
         unsetenv(cleared[i]);
     setenv("HF_HUB_OFFLINE", "1", 1);
