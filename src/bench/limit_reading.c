@@ -68,3 +68,9 @@ int64_t limit_working_bytes(double step_bytes, int64_t available_bytes)
         bytes = available_bytes / 4;
     return bytes / working_step * working_step;
 }
+
+int64_t limit_smaller_bytes(int64_t working_bytes)
+{
+    int64_t bytes = working_bytes / 2 / working_step * working_step;
+    return bytes >= working_minimum ? bytes : 0;
+}

@@ -32,4 +32,7 @@ void limit_release(const struct engine_ops *ops, struct engine *engine);
  * caches, bandwidth depends on it. */
 int64_t limit_working_bytes(double step_bytes, int64_t available_bytes);
 
+/* The next smaller buffer to try where there was no memory for this one; 0: there is none. */
+int64_t limit_smaller_bytes(int64_t working_bytes);
+
 #endif

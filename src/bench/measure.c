@@ -60,6 +60,7 @@ static void fill_run(struct run_record *run, const struct runner_options *option
     run->temperature = options->config->temperature;
     run->top_p = options->config->top_p;
     run_record_derive(run);
+    device_watch_estimate_energy(&run->conditions.device, run->total_latency);
 }
 
 /* The window, and around it what is read of the surroundings: right before it opens and right

@@ -2,6 +2,7 @@
 #include "bench/watch.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "bench/cell_limits.h"
@@ -16,18 +17,24 @@ void watch_read_counters(void *context, struct counters *counters)
     counters_read(counters);
 }
 
-/* GB/s; NaN where it cannot be read. */
-static double read_bandwidth(const struct watch *watch)
+/* GB/s; NaN where it cannot be read. Beside its weights a device may have no room for the buffer
+ * that stands for the cell: then a smaller one has to do, for this reading and those that follow.
+ */
+static double read_bandwidth(struct watch *watch)
 {
-    struct limit_probe probe = {
-        .kind = LIMIT_READ_BANDWIDTH, .dtype = "float32", .working_bytes = watch->working_bytes};
     struct limit_reading reading;
     struct error ignored = {0};
-    if (watch->working_bytes <= 0)
-        return NAN;
-    int code = limit_measure(&reading, watch->ops, watch->engine, watch->clock, &probe,
+    int code = ERROR_MEMORY;
+    while (code == ERROR_MEMORY && watch->working_bytes > 0) {
+        struct limit_probe probe = {.kind = LIMIT_READ_BANDWIDTH,
+                                    .dtype = "float32",
+                                    .working_bytes = watch->working_bytes};
+        code = limit_measure(&reading, watch->ops, watch->engine, watch->clock, &probe,
                              watch->options->bandwidth_s, &ignored);
-    limit_release(watch->ops, watch->engine);
+        limit_release(watch->ops, watch->engine);
+        if (code == ERROR_MEMORY)
+            watch->working_bytes = limit_smaller_bytes(watch->working_bytes);
+    }
     return code == 0 ? reading.rate / giga : NAN;
 }
 
@@ -63,33 +70,70 @@ int watch_visit_end(struct watch *watch, struct results *results, struct cell_re
     return code != 0 ? code : judge_cell(cell, results, watch->options->cpu_count, error);
 }
 
+/* Ticks are coarse and the two sources are read one after the other: a little less than nothing is
+ * nothing. */
+static double other_cpu_s(const struct counters *between)
+{
+    double used_s = between->busy_cpu_s - between->own_cpu_s;
+    return isnan(used_s) ? NAN : fmax(0.0, used_s);
+}
+
+/* What is recorded of a run, of the CPUs and of the device alike: from what the counters and the
+ * readings come to over the run. */
+static const struct {
+    size_t from; /* in struct surroundings */
+    size_t to;   /* in struct run_conditions */
+} facts[] = {
+#define FACT(from, to)                                                                             \
+    {                                                                                              \
+        offsetof(struct surroundings, from), offsetof(struct run_conditions, to)                   \
+    }
+    FACT(cpu.involuntary_switches, involuntary_switches),
+    FACT(cpu.major_faults, major_faults),
+    FACT(cpu.steal_s, steal_s),
+    FACT(cpu.swapped_pages, swapped_pages),
+    FACT(cpu.throttle_events, throttle_events),
+    FACT(cpu.cpu_mhz, cpu_mhz),
+    FACT(cpu.energy_j, energy_j),
+    FACT(device.power_w, device.power_w),
+    FACT(device.energy_j, device.energy_j),
+    FACT(device.core_mhz, device.core_mhz),
+    FACT(device.memory_mhz, device.memory_mhz),
+    FACT(device.temperature_c, device.temperature_c),
+    FACT(device.heat_throttled_s, device.heat_throttled_s),
+    FACT(device.power_throttled_s, device.power_throttled_s),
+    FACT(device.other_processes, device.other_processes),
+#undef FACT
+};
+
+static void read_device(const struct watch *watch, struct device_reading *reading)
+{
+    device_reading_init(reading);
+    if (watch->ops->read_device != NULL)
+        watch->ops->read_device(watch->engine, reading);
+}
+
 void watch_run_begin(struct watch *watch)
 {
-    if (watch->options->read_counters != NULL)
-        watch->options->read_counters(watch->options->counters_context, &watch->counters);
+    if (watch->options->read_counters == NULL)
+        return;
+    read_device(watch, &watch->before.device);
+    watch->options->read_counters(watch->options->counters_context, &watch->before.cpu);
 }
 
 void watch_run_end(const struct watch *watch, struct run_conditions *conditions)
 {
-    struct counters now;
+    struct surroundings now, between;
     run_conditions_init(conditions);
     if (watch->options->read_counters == NULL)
         return;
-    watch->options->read_counters(watch->options->counters_context, &now);
-    struct counters between = counters_difference(&watch->counters, &now);
-    /* Ticks are coarse and the two sources are read one after the other: a little less than
-     * nothing is nothing. */
-    double other_cpu_s = between.busy_cpu_s - between.own_cpu_s;
-    *conditions = (struct run_conditions){
-        .involuntary_switches = between.involuntary_switches,
-        .major_faults = between.major_faults,
-        .other_cpu_s = isnan(other_cpu_s) ? NAN : fmax(0.0, other_cpu_s),
-        .steal_s = between.steal_s,
-        .swapped_pages = between.swapped_pages,
-        .throttle_events = between.throttle_events,
-        .cpu_mhz = between.cpu_mhz,
-        .energy_j = between.energy_j,
-        .bandwidth_before = NAN,
-        .bandwidth_after = NAN,
-    };
+    watch->options->read_counters(watch->options->counters_context, &now.cpu);
+    read_device(watch, &now.device);
+    between.cpu = counters_difference(&watch->before.cpu, &now.cpu);
+    between.device = device_watch_between(&watch->before.device, &now.device);
+    for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++)
+        memcpy((char *)conditions + facts[i].to, (const char *)&between + facts[i].from,
+               sizeof(double));
+    conditions->other_cpu_s = other_cpu_s(&between.cpu);
+    device_watch_complete(&conditions->device, &between.device);
 }

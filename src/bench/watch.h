@@ -7,13 +7,14 @@
 #include <stddef.h>
 
 #include "base/counters.h"
+#include "bench/device_watch.h"
 #include "engine/engine.h"
 #include "model/cost.h"
 #include "results/results.h"
 
 /* Nothing set: nothing is read, and the verdict follows from the times alone. */
 struct watch_options {
-    /* Reads the counters; NULL: they are not known. */
+    /* Reads the counters; NULL: nothing is known, not of the device either. */
     void (*read_counters)(void *context, struct counters *counters);
     void *counters_context;
     int cpu_count; /* of the machine; 0 = not known */
@@ -28,6 +29,12 @@ struct watch_options {
     double bandwidth_s; /* time for one reading */
 };
 
+/* The machine and the engine's device at one moment. */
+struct surroundings {
+    struct counters cpu;
+    struct device_reading device;
+};
+
 /* One visit. */
 struct watch {
     const struct watch_options *options;
@@ -37,7 +44,7 @@ struct watch {
     size_t first_run; /* in the results */
     int64_t working_bytes;
     double bandwidth_before;
-    struct counters counters; /* at the beginning of the run */
+    struct surroundings before; /* the run */
 };
 
 /* Before the session opens and after it is closed. Bandwidth that cannot be read is not known: no
@@ -47,7 +54,8 @@ void watch_visit_begin(struct watch *watch, const struct results *results,
 int watch_visit_end(struct watch *watch, struct results *results, struct cell_record *cell,
                     int64_t output_length, struct error *error);
 
-/* Directly around the timed window. */
+/* Directly around the timed window. The device takes longer to read than the machine: it is read
+ * outside the machine's counters, so that what it costs is in no figure but the device's own. */
 void watch_run_begin(struct watch *watch);
 void watch_run_end(const struct watch *watch, struct run_conditions *conditions);
 

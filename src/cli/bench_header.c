@@ -26,8 +26,11 @@ static void print_device(const struct bench_plan *plan)
     const char *cpu = json_string_value(json_object_get(system, "cpu_model"));
     const char *gpu = setup_fact(plan->setup, "device_name");
     const char *hardware = gpu[0] != '\0' ? gpu : cpu;
-    (void)printf("device    %s%s%s\n", setup_device(plan->setup), hardware != NULL ? ", " : "",
-                 hardware != NULL ? hardware : "");
+    const char *driver =
+        json_string_value(json_object_get(json_object_get(system, "gpu"), "driver_version"));
+    (void)printf("device    %s%s%s%s%s\n", setup_device(plan->setup), hardware != NULL ? ", " : "",
+                 hardware != NULL ? hardware : "", driver != NULL ? ", driver " : "",
+                 driver != NULL ? driver : "");
     if (plan->setup->fallback.text[0] != '\0')
         (void)printf("          no GPU is used: %s\n", plan->setup->fallback.text);
 }

@@ -9,6 +9,7 @@
 #include "base/system.h"
 #include "cli/cli.h"
 #include "cli/command.h"
+#include "cli/gpu_facts.h"
 #include "cli/setup.h"
 #include "cli/surroundings.h"
 #include "cli/terminal.h"
@@ -19,10 +20,17 @@ static const long sample_ms = 400;
 
 struct doctor_flags {
     struct setup_flags setup;
+    const char *device;
     bool json;
 };
 
 static const struct option doctor_options[] = {
+    {.name = "device",
+     .value = "NAME",
+     .kind = OPTION_TEXT,
+     .choices = "auto cpu cuda",
+     .offset = offsetof(struct doctor_flags, device),
+     .help = "whose GPU is looked at: auto, cpu (none), cuda or cuda:N (auto)"},
     {.name = "threads",
      .value = "N",
      .kind = OPTION_INTEGER,
@@ -67,6 +75,24 @@ static double sample_other_cpus(void)
     return isnan(used_s) ? NAN : fmax(0.0, used_s) * 1000.0 / (double)sample_ms;
 }
 
+/* The GPU that would be measured, or under gpu_unavailable why there is none. */
+static int add_gpu(json_t *system, const struct doctor_flags *flags, struct error *error)
+{
+    struct setup setup = {0};
+    struct progress progress;
+    progress_init(&progress);
+    int code = setup_choose_device(&setup, flags->device, error);
+    bool is_cpu = code == 0 && strcmp(setup.ops->device, "cpu") == 0;
+    if (code == 0 && !is_cpu)
+        code = setup_open_engine(&setup, &setup_flags_default, &progress, error);
+    if (code == 0 && !is_cpu && !gpu_facts_add(system, setup.facts, &setup))
+        code = error_set(error, ERROR_MEMORY, "no memory for the facts of the GPU");
+    if (code == 0 && setup.fallback.text[0] != '\0')
+        (void)json_object_set_new(system, "gpu_unavailable", json_string(setup.fallback.text));
+    setup_close(&setup);
+    return code;
+}
+
 /* The CPU engine as it would be opened, without a model. */
 static int add_engine(json_t *system, const struct doctor_flags *flags, struct error *error)
 {
@@ -96,7 +122,8 @@ static int collect(json_t **out, const struct doctor_flags *flags, struct error 
         json_object_set_new(system, "other_cpus", json_number(other_cpus)) != 0 ||
         json_object_set_new(system, "tool", version_facts()) != 0)
         return error_set(error, ERROR_MEMORY, "no memory for the facts of the machine");
-    return add_engine(system, flags, error);
+    int code = add_engine(system, flags, error);
+    return code == 0 ? add_gpu(system, flags, error) : code;
 }
 
 static void print_value(const json_t *value)
@@ -199,7 +226,7 @@ static int print_json(json_t *system, struct error *error)
 
 static int run_doctor(const struct command *command, int argument_count, char **arguments)
 {
-    struct doctor_flags flags = {.setup = setup_flags_default};
+    struct doctor_flags flags = {.setup = setup_flags_default, .device = "auto"};
     struct operands operands;
     int exit_code = CLI_DONE;
     if (!command_parse(command, argument_count, arguments, &flags, &operands, &exit_code))
@@ -222,9 +249,10 @@ const struct command command_doctor = {
     .name = "doctor",
     .summary = "show what around the program changes a measurement, and what to do about it",
     .usage = "[options]",
-    .text = "Prints the facts of the machine, the engine and the build that change what is "
-            "measured, and warns of what disturbs: the frequency governor, other programs, more "
-            "threads than cores, swap, missing huge pages, little memory. Changes nothing.",
+    .text = "Prints the facts of the machine, the GPU, the engine and the build that change what "
+            "is measured, and warns of what disturbs: the frequency governor, other programs, more "
+            "threads than cores, swap, missing huge pages, little memory; on a GPU other "
+            "processes, clocks that are held down, persistence mode. Changes nothing.",
     .examples = "# before measuring\n"
                 "tokenmark doctor\n"
                 "# are 16 threads a good idea here?\n"

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/system.h"
+#include "cli/gpu_facts.h"
 #include "cli/option_json.h"
 #include "cli/surroundings.h"
 #include "cli/version.h"
@@ -70,7 +71,7 @@ static bool add_engine(json_t *system, const struct setup *setup)
         engine != NULL && json_object_update(engine, setup->facts) == 0 &&
         (setup->fallback.text[0] == '\0' ||
          json_object_set_new(engine, "fallback_reason", json_string(setup->fallback.text)) == 0) &&
-        json_object_set(system, "engine", engine) == 0 &&
+        gpu_facts_add(system, engine, setup) && json_object_set(system, "engine", engine) == 0 &&
         (threads == NULL || json_object_set(system, "threads", threads) == 0);
     json_decref(engine);
     return done;

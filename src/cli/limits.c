@@ -10,6 +10,7 @@
 #include "bench/limit_reading.h"
 #include "cli/cli.h"
 #include "cli/command.h"
+#include "cli/gpu_facts.h"
 #include "cli/peak.h"
 #include "cli/readable.h"
 #include "cli/setup.h"
@@ -66,12 +67,18 @@ struct limits {
     struct limits_flags flags;
     struct progress progress;
     json_t *system;
-    json_t *bandwidth, *multiply; /* lists of readings */
+    json_t *bandwidth, *copy, *multiply; /* lists of readings */
 };
 
 static json_t *interval_json(struct stats_interval interval, double unit)
 {
     return json_pack("[o, o]", json_number(interval.low / unit), json_number(interval.high / unit));
+}
+
+/* Does the host's CPU do the work? */
+static bool has_threads(const json_t *facts)
+{
+    return json_is_integer(json_object_get(facts, "threads"));
 }
 
 /* The engine without a model, for one thread count and type. */
@@ -85,30 +92,53 @@ static int open_engine(struct setup *setup, struct limits *limits, int threads, 
     return code != 0 ? code : setup_open_engine(setup, &flags, &limits->progress, error);
 }
 
-static int measure_bandwidth(struct limits *limits, int threads, struct error *error)
+/* A device of its own has its own memory: only trying tells whether a buffer fits there. */
+static int64_t most_bytes(const struct setup *setup)
+{
+    return json_is_integer(json_object_get(setup->facts, "device_memory_bytes"))
+               ? INT64_MAX
+               : memory_available_bytes() / 4;
+}
+
+/* One list of readings; the sizes that fit, or none where the engine has no such probe. */
+static int measure_sizes(json_t *list, const struct setup *setup, enum limit_kind kind, int threads,
+                         struct error *error)
 {
     static const int64_t sizes_mb[] = {1, 4, 16, 64, 256, 1024};
-    struct setup setup = {0};
-    int64_t most = memory_available_bytes() / 4;
-    int code = open_engine(&setup, limits, threads, "auto", error);
-    for (size_t i = 0; code == 0 && i < sizeof sizes_mb / sizeof sizes_mb[0]; i++) {
+    int64_t most = most_bytes(setup);
+    for (size_t i = 0; i < sizeof sizes_mb / sizeof sizes_mb[0]; i++) {
         struct limit_probe probe = {
-            .kind = LIMIT_READ_BANDWIDTH, .dtype = "float32", .working_bytes = sizes_mb[i] << 20};
+            .kind = kind, .dtype = "float32", .working_bytes = sizes_mb[i] << 20};
         struct limit_reading reading;
         if (probe.working_bytes > most)
             break;
-        code = limit_measure(&reading, setup.ops, setup.engine, clock_monotonic(), &probe,
-                             reading_s, error);
+        int code = limit_measure(&reading, setup->ops, setup->engine, clock_monotonic(), &probe,
+                                 reading_s, error);
+        if ((code == ERROR_MEMORY && i > 0) ||
+            (code == ERROR_INPUT && kind != LIMIT_READ_BANDWIDTH))
+            break;
         if (code == 0)
-            code = json_array_append_new(limits->bandwidth,
-                                         json_pack("{s:i, s:I, s:f, s:o, s:I}", "threads", threads,
-                                                   "working_bytes", (json_int_t)probe.working_bytes,
-                                                   "gb_per_s", reading.rate / 1e9, "ci95",
-                                                   interval_json(reading.interval, 1e9), "passes",
-                                                   (json_int_t)reading.passes));
+            code = json_array_append_new(
+                list, json_pack("{s:i, s:I, s:f, s:o, s:I}", "threads", threads, "working_bytes",
+                                (json_int_t)probe.working_bytes, "gb_per_s", reading.rate / 1e9,
+                                "ci95", interval_json(reading.interval, 1e9), "passes",
+                                (json_int_t)reading.passes));
+        if (code != 0)
+            return code;
     }
+    limit_release(setup->ops, setup->engine);
+    return 0;
+}
+
+static int measure_bandwidth(struct limits *limits, int threads, struct error *error)
+{
+    struct setup setup = {0};
+    int code = open_engine(&setup, limits, threads, "auto", error);
+    int shown = has_threads(setup.facts) ? threads : 0;
     if (code == 0)
-        limit_release(setup.ops, setup.engine);
+        code = measure_sizes(limits->bandwidth, &setup, LIMIT_READ_BANDWIDTH, shown, error);
+    if (code == 0)
+        code = measure_sizes(limits->copy, &setup, LIMIT_COPY_BANDWIDTH, shown, error);
     setup_close(&setup);
     return code;
 }
@@ -120,7 +150,7 @@ static int measure_peak(struct limits *limits, int threads, const char *dtype, s
     struct limit_reading reading;
     json_t *item = NULL;
     struct error refused = {0};
-    int code = open_engine(&setup, limits, threads, dtype, &refused);
+    int code = open_engine(&setup, limits, threads > 0 ? threads : 1, dtype, &refused);
     if (code == ERROR_INPUT) {
         item = json_pack("{s:s, s:i, s:s}", "dtype", dtype, "threads", threads, "unavailable",
                          refused.text);
@@ -147,11 +177,13 @@ static int measure_all(struct limits *limits, json_t **facts, struct error *erro
     struct setup setup = {0};
     int code = open_engine(&setup, limits, (int)limits->flags.setup.threads, "auto", error);
     int most = 1;
+    bool on_host = has_threads(setup.facts);
     if (code == 0) {
-        json_t *threads = json_object_get(setup.facts, "threads");
-        most = json_is_integer(threads) ? (int)json_integer_value(threads) : 1;
+        most = on_host ? (int)json_integer_value(json_object_get(setup.facts, "threads")) : 1;
         *facts = json_deep_copy(setup.facts);
         (void)json_object_set_new(*facts, "name", json_string(setup.ops->name));
+        if (!gpu_facts_add(limits->system, *facts, &setup))
+            code = error_set(error, ERROR_MEMORY, "no memory for the facts of the GPU");
     }
     setup_close(&setup);
     for (int threads = 1; code == 0; threads = threads * 2 < most ? threads * 2 : most) {
@@ -160,7 +192,7 @@ static int measure_all(struct limits *limits, json_t **facts, struct error *erro
             break;
     }
     for (size_t i = 0; code == 0 && i < sizeof dtypes / sizeof dtypes[0]; i++)
-        code = measure_peak(limits, most, dtypes[i], error);
+        code = measure_peak(limits, on_host ? most : 0, dtypes[i], error);
     return code;
 }
 
@@ -179,30 +211,53 @@ static void print_reading(const json_t *item, const char *key, const char *unit)
     (void)printf("%10s %s   %s to %s\n", value, unit, low, high);
 }
 
-static void print_tables(const struct limits *limits, const json_t *facts)
+/* A device that is not the host's CPU has no threads to tell. */
+static void print_threads(const json_t *item)
 {
-    const char *cpu = json_string_value(json_object_get(limits->system, "cpu_model"));
-    const char *isa = json_string_value(json_object_get(facts, "isa"));
-    (void)printf("%s, %s, %s\n", cpu != NULL ? cpu : "unknown CPU",
-                 json_string_value(json_object_get(facts, "name")), isa != NULL ? isa : "");
-    (void)printf("\nRead bandwidth: median of the passes, and its 95 %% interval\n");
-    (void)printf("threads  working set\n");
+    double threads = number_of(item, "threads");
+    if (threads > 0)
+        (void)printf("%7.0f", threads);
+    else
+        (void)printf("      -");
+}
+
+static void print_bandwidth(const json_t *list, const char *title)
+{
     size_t index;
     json_t *item;
-    json_array_foreach(limits->bandwidth, index, item)
+    (void)printf("\n%s: median of the passes, and its 95 %% interval\n", title);
+    (void)printf("threads  working set\n");
+    json_array_foreach(list, index, item)
     {
         char size[READABLE_MAX];
         readable_bytes(size, number_of(item, "working_bytes"));
-        (void)printf("%7lld  %11s", (long long)number_of(item, "threads"), size);
+        print_threads(item);
+        (void)printf("  %11s", size);
         print_reading(item, "gb_per_s", "GB/s");
     }
+}
+
+static void print_tables(const struct limits *limits, const json_t *facts)
+{
+    const char *cpu = json_string_value(json_object_get(limits->system, "cpu_model"));
+    const char *gpu = json_string_value(json_object_get(facts, "device_name"));
+    const char *isa = json_string_value(json_object_get(facts, "isa"));
+    const char *hardware = gpu != NULL ? gpu : cpu;
+    (void)printf("%s, %s%s%s\n", hardware != NULL ? hardware : "unknown CPU",
+                 json_string_value(json_object_get(facts, "name")), isa != NULL ? ", " : "",
+                 isa != NULL ? isa : "");
+    print_bandwidth(limits->bandwidth, "Read bandwidth");
+    if (json_array_size(limits->copy) > 0)
+        print_bandwidth(limits->copy, "Copy bandwidth, bytes read and bytes written");
     (void)printf("\nMultiply-add rate: median of the passes, and its 95 %% interval\n");
     (void)printf("threads  type\n");
+    size_t index;
+    json_t *item;
     json_array_foreach(limits->multiply, index, item)
     {
         const char *missing = json_string_value(json_object_get(item, "unavailable"));
-        (void)printf("%7lld  %-11s", (long long)number_of(item, "threads"),
-                     json_string_value(json_object_get(item, "dtype")));
+        print_threads(item);
+        (void)printf("  %-11s", json_string_value(json_object_get(item, "dtype")));
         if (missing != NULL)
             (void)printf("   %s\n", missing);
         else
@@ -213,9 +268,9 @@ static void print_tables(const struct limits *limits, const json_t *facts)
 static int print_json(const struct limits *limits, json_t *facts, struct error *error)
 {
     struct text text = {0};
-    json_t *document =
-        json_pack("{s:O, s:O, s:O, s:O}", "system", limits->system, "engine", facts,
-                  "read_bandwidth", limits->bandwidth, "multiply_add", limits->multiply);
+    json_t *document = json_pack("{s:O, s:O, s:O, s:O, s:O}", "system", limits->system, "engine",
+                                 facts, "read_bandwidth", limits->bandwidth, "copy_bandwidth",
+                                 limits->copy, "multiply_add", limits->multiply);
     int code = document != NULL ? json_text_dump(&text, document, 2, error)
                                 : error_set(error, ERROR_MEMORY, "no memory for the readings");
     if (code == 0)
@@ -237,8 +292,10 @@ static int run_limits(const struct command *command, int argument_count, char **
     json_t *facts = NULL;
     limits.system = system_facts();
     limits.bandwidth = json_array();
+    limits.copy = json_array();
     limits.multiply = json_array();
-    int code = limits.system != NULL && limits.bandwidth != NULL && limits.multiply != NULL
+    int code = limits.system != NULL && limits.bandwidth != NULL && limits.copy != NULL &&
+                       limits.multiply != NULL
                    ? measure_all(&limits, &facts, &error)
                    : error_set(&error, ERROR_MEMORY, "no memory for the facts of the machine");
     if (code == 0 && limits.flags.json)
@@ -248,6 +305,7 @@ static int run_limits(const struct command *command, int argument_count, char **
     json_decref(facts);
     json_decref(limits.system);
     json_decref(limits.bandwidth);
+    json_decref(limits.copy);
     json_decref(limits.multiply);
     return code == 0 ? CLI_DONE : command_fail(command, &error);
 }
@@ -257,9 +315,10 @@ const struct command command_limits = {
     .summary = "measure what this machine allows: memory bandwidth and multiply-add rates",
     .usage = "[options]",
     .text = "Measures how fast this machine reads memory, by the size of what is read and by "
-            "threads, and how fast it multiplies in each compute type. 'bench' compares every cell "
-            "with these ceilings: it reads the bandwidth itself beside each cell, and takes the "
-            "multiply-add rate measured here, which is kept.",
+            "threads, on a GPU also how fast it copies there, and how fast it multiplies in each "
+            "compute type. 'bench' compares every cell with these ceilings: it reads the "
+            "bandwidth itself beside each cell, and takes the multiply-add rate measured here, "
+            "which is kept.",
     .examples = "# ceilings of the first device\n"
                 "tokenmark limits\n"
                 "# for a program, with at most four threads\n"

@@ -14,7 +14,12 @@ static const char *const system_keys[] = {
     "cgroup_cpus", "governor",     "turbo",     "kernel",       "libc",           NULL,
 };
 static const char *const engine_keys[] = {
-    "name", "device", "device_name", "driver", "dtype", "kv_dtype", "isa", "threads", NULL,
+    "name", "device",  "device_name", "cuda_driver_version", "dtype", "kv_dtype",
+    "isa",  "threads", NULL,
+};
+
+static const char *const gpu_keys[] = {
+    "driver_version", "power_limit_w", "persistence_mode", "ecc", "mig", NULL,
 };
 
 int resume_check_file(const struct results *results, const char *file, struct error *error)
@@ -125,6 +130,8 @@ int resume_check_conditions(struct results *results, const struct results *now, 
     compare_keys(&words, "system", system_keys, results->system, now->system);
     compare_keys(&words, "engine", engine_keys, json_object_get(results->system, "engine"),
                  json_object_get(now->system, "engine"));
+    compare_keys(&words, "gpu", gpu_keys, json_object_get(results->system, "gpu"),
+                 json_object_get(now->system, "gpu"));
     compare_model(&words, results->model, now->model);
     int code = 0;
     if (words.failed) {

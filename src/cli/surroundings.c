@@ -161,6 +161,48 @@ static bool has_no_energy(const json_t *system, char *text, size_t capacity)
     return json_is_false(json_object_get(system, "energy_counters"));
 }
 
+static const json_t *gpu_of(const json_t *system)
+{
+    return json_object_get(system, "gpu");
+}
+
+static bool shares_gpu(const json_t *system, char *text, size_t capacity)
+{
+    double others = number(gpu_of(system), "other_processes");
+    (void)snprintf(text, capacity, "%.0f other process%s on the GPU", others,
+                   others == 1.0 ? " computes" : "es compute");
+    return others > 0.0;
+}
+
+/* Clocks that a person has set are steady, so nothing to warn of. */
+static bool has_throttled_gpu(const json_t *system, char *text, size_t capacity)
+{
+    const char *reasons = word(gpu_of(system), "throttle_reasons");
+    (void)snprintf(text, capacity, "the GPU's clocks are held down now: %s", reasons);
+    return reasons[0] != '\0' && strcmp(reasons, "none seen") != 0 &&
+           strcmp(reasons, "clocks set") != 0;
+}
+
+static bool has_no_persistence(const json_t *system, char *text, size_t capacity)
+{
+    (void)snprintf(text, capacity, "the GPU's persistence mode is off");
+    return json_is_false(json_object_get(gpu_of(system), "persistence_mode"));
+}
+
+static bool has_no_nvml(const json_t *system, char *text, size_t capacity)
+{
+    const char *nvml = word(gpu_of(system), "nvml");
+    (void)snprintf(text, capacity, "the GPU cannot be looked at beside runs: %s", nvml);
+    return nvml[0] != '\0' && strcmp(nvml, "available") != 0;
+}
+
+static bool has_no_gpu(const json_t *system, char *text, size_t capacity)
+{
+    const char *reason = word(system, "gpu_unavailable");
+    (void)snprintf(text, capacity, "no GPU would be used: %s", reason);
+    return reason[0] != '\0';
+}
+
 const struct surroundings_check surroundings_checks[SURROUNDINGS_CHECKS] = {
     {"build", true, is_unoptimised, "build with 'make' (Release) before measuring"},
     {"governor", true, has_slow_governor,
@@ -189,4 +231,14 @@ const struct surroundings_check surroundings_checks[SURROUNDINGS_CHECKS] = {
     {"numa", false, has_nodes, "numactl --cpunodebind=0 --membind=0 keeps all on one node"},
     {"energy", false, has_no_energy,
      "reading /sys/class/powercap needs Intel or AMD hardware and usually root"},
+    {"gpu shared", true, shares_gpu,
+     "'nvidia-smi' shows which: stop it, or measure on another GPU (--device cuda:N)"},
+    {"gpu throttled", true, has_throttled_gpu,
+     "let it cool down and look at its power limit ('nvidia-smi -q -d PERFORMANCE,POWER')"},
+    {"gpu persistence", false, has_no_persistence,
+     "nvidia-smi -pm 1 keeps the driver's state and the clocks' settings between programs"},
+    {"gpu readings", false, has_no_nvml,
+     "power, clocks, heat and other processes stay unknown, and no verdict can name them: install "
+     "the driver's libnvidia-ml.so.1 (in a container: the utility capability)"},
+    {"gpu", false, has_no_gpu, "a machine without a GPU needs nothing: the CPU is measured"},
 };

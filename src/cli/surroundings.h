@@ -17,11 +17,12 @@ struct surroundings_check {
     const char *name;
     bool warns; /* else it is only worth knowing */
     /* True where there is something to say, in `text`. `system` as above, with the engine's
-     * `threads` and `pin`, and other_cpus (CPUs that others use now) where it is known. */
+     * `threads` and `pin`, other_cpus (CPUs that others use now) where it is known, and `gpu` or
+     * `gpu_unavailable` where a GPU was looked for. */
     bool (*applies)(const json_t *system, char *text, size_t capacity);
     const char *advice;
 };
-enum { SURROUNDINGS_CHECKS = 13, SURROUNDINGS_TEXT_MAX = 160 };
+enum { SURROUNDINGS_CHECKS = 18, SURROUNDINGS_TEXT_MAX = 256 };
 extern const struct surroundings_check surroundings_checks[SURROUNDINGS_CHECKS];
 
 #endif

@@ -7,6 +7,7 @@
 #define TOKENMARK_ENGINE_ENGINE_H
 
 #include <jansson.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -75,16 +76,49 @@ struct token_sink {
     void *context;
 };
 
-enum limit_kind { LIMIT_READ_BANDWIDTH, LIMIT_MULTIPLY_ADD };
+enum limit_kind {
+    LIMIT_READ_BANDWIDTH,
+    LIMIT_COPY_BANDWIDTH, /* ERROR_INPUT from an engine that does not measure it */
+    LIMIT_MULTIPLY_ADD
+};
 
 /* One pass of a probe; the caller times it. */
 struct limit_probe {
     enum limit_kind kind;
     const char *dtype;     /* of the multiply-adds */
-    int64_t working_bytes; /* LIMIT_READ_BANDWIDTH: buffer size; 0 gives the probes' memory back */
-    int threads;
-    double work; /* out: bytes read, or floating-point operations (2 per mul-add) */
+    int64_t working_bytes; /* of a bandwidth: buffer size, of a copy half from and half to;
+                            * 0 gives the probes' memory back */
+    int threads;           /* out: of the host that took part; 0 = none */
+    double work; /* out: bytes read and written, or floating-point operations (2 per mul-add) */
 };
+
+/* What holds a device's clocks down: bits. */
+enum device_throttle {
+    DEVICE_THROTTLE_POWER_LIMIT = 1 << 0,
+    DEVICE_THROTTLE_HEAT = 1 << 1,          /* by the driver */
+    DEVICE_THROTTLE_HARDWARE_HEAT = 1 << 2, /* by the device itself */
+    DEVICE_THROTTLE_HARDWARE = 1 << 3,      /* heat or power, the device does not say which */
+    DEVICE_THROTTLE_POWER_BRAKE = 1 << 4,   /* the machine's power supply asked for it */
+    DEVICE_THROTTLE_SETTING = 1 << 5,       /* clocks that a person has set */
+    DEVICE_THROTTLE_SYNC_BOOST = 1 << 6,    /* the slowest of a group of devices */
+};
+
+/* What a device shows of itself, now. NaN where it does not. */
+struct device_reading {
+    double power_w;
+    double energy_j; /* since its driver was loaded */
+    double core_mhz, memory_mhz;
+    double temperature_c;
+    double heat_throttled_s, power_throttled_s; /* totals since some start */
+    double other_processes;                     /* that compute on it, beside this one */
+    double memory_used_bytes;                   /* by all processes and the driver */
+    double throttle;                            /* a sum of enum device_throttle */
+};
+
+static inline void device_reading_init(struct device_reading *reading)
+{
+    *reading = (struct device_reading){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+}
 
 /* Where the time of a pass goes. */
 enum engine_component {
@@ -113,7 +147,8 @@ struct engine_ops {
                 const struct engine_options *options, struct error *error);
     void (*close)(struct engine *engine);
     /* Facts for the header and the results: device, dtype, kv_dtype, isa, threads, and with a
-     * model weight_bytes. New reference. */
+     * model weight_bytes; of a GPU also `gpu`, an object of facts about the card and its driver.
+     * New reference. */
     json_t *(*facts)(const struct engine *engine);
     int (*predict)(const struct engine *engine, const struct session_shape *shape,
                    struct session_memory *memory, struct error *error);
@@ -138,6 +173,9 @@ struct engine_ops {
     /* Optional, NULL where the device has no clock of its own: by that clock, seconds from the
      * first to the last token of the last generation; NaN before there is one. */
     double (*device_decode_s)(const struct session *session);
+    /* Optional, NULL for an engine without a device of its own: reads the device, within some
+     * milliseconds; the caller sees to it that this never falls into a timed window. */
+    void (*read_device)(struct engine *engine, struct device_reading *reading);
 };
 
 /* The table: every engine that exists, also one that is not there or cannot run here. */

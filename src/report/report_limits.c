@@ -50,8 +50,10 @@ static void add_cell(struct markdown_table *table, const struct analysis_cell *c
 static void write_energy(struct text *out, const struct analysis_group *group, size_t cell_count)
 {
     double lowest = INFINITY, highest = 0.0;
+    bool of_gpu = false;
     for (size_t i = 0; i < cell_count; i++) {
         const struct analysis_cell *cell = &group->cells[i];
+        of_gpu |= cell->record != NULL && cell->record->conditions.energy_per_token_j > 0.0;
         double energy = cell->record != NULL ? cell->record->limits.energy_per_token_j : 0.0;
         if (energy > 0.0) {
             lowest = fmin(lowest, energy);
@@ -61,7 +63,7 @@ static void write_energy(struct text *out, const struct analysis_group *group, s
     if (highest > 0.0)
         text_printf(out, "Energy of the CPU packages: %.3g to %.3g J per generated token.\n\n",
                     lowest, highest);
-    else
+    else if (!of_gpu)
         text_append(out, "Energy per token: not available (no RAPL counters could be read).\n\n");
 }
 

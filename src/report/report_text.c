@@ -224,6 +224,7 @@ void report_text_write(struct text *out, const struct analysis *analysis,
     report_memory(out, analysis);
     write_picture(out, facts, "memory_usage.png");
     report_limits(out, analysis);
+    report_device(out, analysis);
     write_picture(out, facts, "roofline.png");
     write_picture(out, facts, "floor_heatmap.png");
     report_advice(out, analysis);

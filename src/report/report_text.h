@@ -28,6 +28,7 @@ void report_scaling(struct text *out, const struct analysis *analysis);
 void report_trust(struct text *out, const struct analysis *analysis);
 void report_memory(struct text *out, const struct analysis *analysis);
 void report_limits(struct text *out, const struct analysis *analysis);
+void report_device(struct text *out, const struct analysis *analysis);
 void report_advice(struct text *out, const struct analysis *analysis);
 
 /* How the group's cells were measured and how well their means are known: part of the trust;

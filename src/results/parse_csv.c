@@ -45,7 +45,7 @@ static int read_header(struct columns *columns, const struct csv_reader *reader,
     }
     for (size_t i = 0; i < RUN_FIELD_COUNT; i++) {
         columns->fields[i] = find_column(reader, run_fields[i].name);
-        if (columns->fields[i] == NO_COLUMN && run_fields[i].required)
+        if (columns->fields[i] == NO_COLUMN && run_fields[i].presence == FIELD_REQUIRED)
             return error_set(error, ERROR_INPUT,
                              "%s:%d: is no results file: there is no column %s (columns are "
                              "separated by commas)",
@@ -112,7 +112,9 @@ static int read_field(struct run_record *run, const struct run_field *field, int
 {
     const char *word = column != NO_COLUMN ? csv_field(reader, (size_t)column) : "";
     if (is_missing(word))
-        return field->required ? refuse(reader, field->name, word, "a value", error) : 0;
+        return field->presence == FIELD_REQUIRED
+                   ? refuse(reader, field->name, word, "a value", error)
+                   : 0;
     if (field->kind == FIELD_TEXT)
         return read_text(run_field_text(run, field), field, word, reader, error);
     double number;

@@ -32,11 +32,11 @@ static int read_field(struct run_record *run, const struct run_field *field, con
                       struct json_place place, struct error *error)
 {
     bool found;
-    bool *optional = field->required ? NULL : &found;
+    bool *optional = field->presence == FIELD_REQUIRED ? NULL : &found;
     switch (field->kind) {
     case FIELD_TEXT:
-        return read_text(object, place, field->name, field->required, run_field_text(run, field),
-                         field->capacity, error);
+        return read_text(object, place, field->name, field->presence == FIELD_REQUIRED,
+                         run_field_text(run, field), field->capacity, error);
     case FIELD_COUNT:
         return json_get_integer(object, place, field->name, field->minimum, FIELD_COUNT_MAXIMUM,
                                 run_field_count(run, field), optional, error);

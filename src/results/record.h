@@ -18,6 +18,25 @@ enum {
     RECORD_REASON_MAX = 512,
     RECORD_WORD_MAX = 32,
     RECORD_HASH_MAX = 17,
+    RECORD_THROTTLE_MAX = 160,
+};
+
+/* What a device showed around a run, read before and after its timed window; of a cell the means
+ * over its runs, or what is said there. NaN and "" where the device does not show it, in a cell 0.
+ */
+struct device_conditions {
+    double power_w; /* mean of before and after */
+    double energy_j;
+    double energy_per_token_j; /* of a cell alone: over the generated tokens of the whole batch */
+    double core_mhz;           /* right after */
+    double memory_mhz;
+    double temperature_c;                       /* the higher of the two; of a cell the highest */
+    double heat_throttled_s;                    /* during the run; of a cell the sum */
+    double power_throttled_s;                   /* likewise, for its power limit */
+    double other_processes;                     /* that computed on it; the most that were seen */
+    double memory_used_mb;                      /* by all processes, after; of a cell the most */
+    char energy_source[RECORD_WORD_MAX];        /* "counter", "power": mean power times time */
+    char throttle_reasons[RECORD_THROTTLE_MAX]; /* what was seen; "none" */
 };
 
 /* What happened around a run, from counters read before and after its timed window. */
@@ -32,6 +51,7 @@ struct run_conditions {
     double energy_j;             /* of the CPU packages */
     double bandwidth_before;     /* GB/s (10^9), read before and after the cell's visit */
     double bandwidth_after;
+    struct device_conditions device; /* of a GPU */
 };
 
 /* Doubles that are not known are NaN: null in JSON, empty in CSV. */
@@ -118,7 +138,7 @@ struct cell_limits {
     double mbu, mfu;                     /* parts of the bandwidth and of the peak, 0 to 1 */
     char bound[RECORD_WORD_MAX];         /* of the decode step, or without one of the prefill */
     char prefill_bound[RECORD_WORD_MAX]; /* "memory" or "compute" */
-    double energy_per_token_j;           /* over the generated tokens of the whole batch */
+    double energy_per_token_j;           /* of the CPUs, over the batch's generated tokens */
 };
 
 /* What the engine plans for a cell before anything is allocated; MB = 2^20 bytes, 0 and "" where
@@ -143,6 +163,7 @@ struct cell_record {
     struct cell_limits limits;
     double memory_missing_mb; /* of a device, not free again after the cell's visits */
     struct cell_prediction prediction;
+    struct device_conditions conditions; /* over the runs */
     struct breakdown breakdown;
     /* Whose cell it is, for a file that holds several series. All "" stands for every run of the
      * file: bench measures one model on one device. */

@@ -69,6 +69,22 @@ const struct verdict_cause_facts verdict_causes[VERDICT_CAUSE_COUNT] = {
     [VERDICT_MEMORY_MISSING] = {"memory missing", VERDICT_NOISY,
                                 "Another process on the device took memory meanwhile (stop it), or "
                                 "this program leaks (report it): later cells have less."},
+    [VERDICT_GPU_SHARED] = {"gpu shared", VERDICT_NOISY,
+                            "Another process had work on the same GPU: stop it ('nvidia-smi' shows "
+                            "which it is), or measure on a GPU of your own (--device cuda:N)."},
+    [VERDICT_GPU_THROTTLED] = {"gpu throttled", VERDICT_NOISY,
+                               "The GPU slowed down for heat or at a sign of its power supply: "
+                               "improve the cooling, let it rest, or set a lower clock that it "
+                               "can keep (nvidia-smi -lgc)."},
+    [VERDICT_GPU_POWER_LIMIT] = {"gpu power limit", VERDICT_NOISY,
+                                 "The GPU lowered its clocks to keep its power limit, so the times "
+                                 "are those of this card at this limit and heat: compare only with "
+                                 "the same, raise the limit (nvidia-smi -pl), or set a clock that "
+                                 "it can keep (nvidia-smi -lgc)."},
+    [VERDICT_GPU_CLOCKS] = {"gpu clocks", VERDICT_NOISY,
+                            "The GPU's clocks were not the same in all runs: lock them for the "
+                            "time of the measurement (nvidia-smi -lgc, -lmc) and turn persistence "
+                            "mode on (nvidia-smi -pm 1)."},
 };
 
 const char *verdict_level_name(enum verdict_level level)

@@ -135,6 +135,16 @@ static json_t *group_of(json_t *object, const char *group)
     return json_object_get(object, group);
 }
 
+/* A value, or null where it is not known; that may leave the key out. */
+static bool set_field(json_t *object, const char *key, json_t *value, enum field_presence presence)
+{
+    if (presence == FIELD_IF_KNOWN && json_is_null(value)) {
+        json_decref(value);
+        return true;
+    }
+    return set(object, key, value);
+}
+
 static bool set_cell_field(json_t *object, const struct cell_record *cell,
                            const struct cell_field *field)
 {
@@ -144,14 +154,16 @@ static bool set_cell_field(json_t *object, const struct cell_record *cell,
         return false;
     switch (field->kind) {
     case FIELD_TEXT:
-        return set(into, field->name, place[0] != '\0' ? text_json(place) : json_null());
+        return set_field(into, field->name, place[0] != '\0' ? text_json(place) : json_null(),
+                         field->presence);
     case FIELD_COUNT:
         return set(into, field->name, json_integer(*(const int64_t *)(const void *)place));
     case FIELD_REAL:
         break;
     }
     double value = *(const double *)(const void *)place;
-    return set(into, field->name, value != 0.0 ? json_number(value) : json_null());
+    return set_field(into, field->name, value != 0.0 ? json_number(value) : json_null(),
+                     field->presence);
 }
 
 /* [before, after] */
@@ -194,7 +206,8 @@ static json_t *field_json(const struct run_record *run, const struct run_field *
     const char *place = (const char *)run + field->offset;
     switch (field->kind) {
     case FIELD_TEXT:
-        return text_json(place);
+        return field->presence == FIELD_IF_KNOWN && place[0] == '\0' ? json_null()
+                                                                     : text_json(place);
     case FIELD_COUNT:
         return json_integer(*(const int64_t *)(const void *)place);
     case FIELD_REAL:
@@ -230,7 +243,8 @@ static json_t *run_json(const struct run_record *run)
     json_t *object = json_object();
     bool complete = object != NULL;
     for (size_t i = 0; complete && i < RUN_FIELD_COUNT; i++)
-        complete = set(object, run_fields[i].name, field_json(run, &run_fields[i]));
+        complete = set_field(object, run_fields[i].name, field_json(run, &run_fields[i]),
+                             run_fields[i].presence);
     for (size_t i = 0; complete && i < METRIC_COUNT; i++)
         complete = set_metric(object, &metrics[i], metric_value(&metrics[i], run));
     complete = complete && set(object, "decode_step_times", steps_json(run));

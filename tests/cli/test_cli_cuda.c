@@ -66,37 +66,84 @@ static void test_a_plugin_is_checked(void **state)
     }
 }
 
+/* Header, JSON and exit code of a measurement that asked for nothing in particular. */
+static void check_fallback(const char *before, const char *said)
+{
+    static struct outcome outcome;
+    char line[2048];
+    (void)snprintf(line, sizeof line,
+                   "%s alone/tokenmark bench --model " TEST_SOURCE_DIR
+                   "/tests/golden/gpt2 --batch-sizes 1 --input-lengths 4 --output-length 2 "
+                   "--num-runs 1 --force --output-file run",
+                   before);
+    program_expect(&outcome, line, 0);
+    assert_contains(outcome.out, "device    cpu");
+    assert_contains(outcome.out, "no GPU is used: ");
+    assert_contains(outcome.out, said);
+    json_t *root = json_load_file("run.json", 0, NULL);
+    const json_t *system = json_object_get(root, "system");
+    const json_t *run = json_array_get(json_object_get(root, "runs"), 0);
+    const char *reason =
+        json_string_value(json_object_get(json_object_get(system, "engine"), "fallback_reason"));
+    assert_non_null(reason);
+    assert_contains(reason, said);
+    assert_null(json_object_get(system, "gpu"));
+    assert_string_equal(json_string_value(json_object_get(run, "device")), "cpu");
+    json_decref(root);
+}
+
 static void test_auto_measures_the_cpu_and_says_why(void **state)
 {
     (void)state;
-    static struct outcome outcome;
     static const struct {
-        const char *driver, *reason;
+        const char *plugin, *before, *reason;
     } cases[] = {
-        {"no-device", "cuda: the NVIDIA driver finds no GPU"},
-        {"turing", "cuda: cuda:0, Fake T4 0, has compute capability 7.5"},
-        {"old", "cuda: the NVIDIA driver is too old"},
+        {TEST_FAKE_DRIVER "/plugin_good.so",
+         "mkdir -p broken && echo no >broken/libcuda.so.1; LD_LIBRARY_PATH=broken",
+         "cuda: there is no NVIDIA driver"},
+        {TEST_FAKE_DRIVER "/plugin_good.so", DRIVER "no-device",
+         "cuda: the NVIDIA driver finds no GPU"},
+        {TEST_FAKE_DRIVER "/plugin_good.so", DRIVER "mismatch", "cuda: the NVIDIA driver's cuInit"},
+        {TEST_FAKE_DRIVER "/plugin_good.so", DRIVER "turing",
+         "cuda: cuda:0, Fake T4 0, has compute capability 7.5"},
+        {TEST_FAKE_DRIVER "/plugin_good.so", DRIVER "old",
+         "cuda: the NVIDIA driver is too old: it serves CUDA 11.4, the engine needs 13.0"},
+        {NULL, DRIVER "one", "cuda: this build has no tokenmark_cuda.so"},
+        {TEST_FAKE_DRIVER "/plugin_other_abi.so", DRIVER "one", "another build of tokenmark"},
+        {TEST_FAKE_DRIVER "/plugin_good.so", DRIVER "two", "cuda: the scripted plugin refuses"},
     };
-    copy_program(TEST_FAKE_DRIVER "/plugin_good.so");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char line[2048];
-        (void)snprintf(line, sizeof line,
-                       DRIVER
-                       "%s alone/tokenmark bench --model %s/tests/golden/gpt2 --batch-sizes 1 "
-                       "--input-lengths 4 --output-length 2 --num-runs 1 --force "
-                       "--output-file run",
-                       cases[i].driver, TEST_SOURCE_DIR);
-        program_expect(&outcome, line, 0);
-        assert_contains(outcome.out, "device    cpu");
-        assert_contains(outcome.out, "no GPU is used: ");
-        assert_contains(outcome.out, cases[i].reason);
-        json_t *root = json_load_file("run.json", 0, NULL);
-        const json_t *engine = json_object_get(json_object_get(root, "system"), "engine");
-        const char *reason = json_string_value(json_object_get(engine, "fallback_reason"));
-        assert_non_null(reason);
-        assert_contains(reason, cases[i].reason);
-        json_decref(root);
+        copy_program(cases[i].plugin);
+        check_fallback(cases[i].before, cases[i].reason);
     }
+}
+
+/* In a container that was to have a GPU, falling back is said aloud. */
+static void test_a_fallback_against_the_environment_is_warned_of(void **state)
+{
+    (void)state;
+    static struct outcome outcome;
+    copy_program(NULL);
+    program_expect(&outcome,
+                   DRIVER "one CUDA_VISIBLE_DEVICES=0 alone/tokenmark bench --model gpt2 --weights "
+                          "random --batch-sizes 1 --input-lengths 4 --dry-run",
+                   0);
+    assert_contains(outcome.err, "CUDA_VISIBLE_DEVICES is set, but the CPU is measured: cuda: this "
+                                 "build has no tokenmark_cuda.so");
+}
+
+static void test_doctor_says_why_no_gpu_is_used(void **state)
+{
+    (void)state;
+    static struct outcome outcome;
+    program_expect(&outcome, DRIVER "turing $T doctor", 0);
+    assert_contains(outcome.out, "no GPU would be used: cuda: cuda:0, Fake T4 0, has");
+    program_expect(&outcome, DRIVER "turing $T doctor --json", 0);
+    assert_contains(outcome.out, "\"gpu_unavailable\": \"cuda: cuda:0, Fake T4 0, has");
+    program_expect(&outcome, DRIVER "turing $T doctor --device cpu", 0);
+    assert_null(strstr(outcome.out, "no GPU would be used"));
+    program_expect(&outcome, DRIVER "two $T doctor --device cuda:2", 2);
+    assert_contains(outcome.err, "cuda:0 (Fake H100 0), cuda:1 (Fake H100 1)");
 }
 
 static void test_the_cpu_asked_for_needs_no_reason(void **state)
@@ -130,6 +177,8 @@ int main(void)
         cmocka_unit_test(test_a_cuda_device_that_cannot_serve_is_refused),
         cmocka_unit_test(test_a_plugin_is_checked),
         cmocka_unit_test(test_auto_measures_the_cpu_and_says_why),
+        cmocka_unit_test(test_a_fallback_against_the_environment_is_warned_of),
+        cmocka_unit_test(test_doctor_says_why_no_gpu_is_used),
         cmocka_unit_test(test_the_cpu_asked_for_needs_no_reason),
         cmocka_unit_test(test_engines_are_listed_with_their_reasons),
     };

@@ -227,21 +227,42 @@ static void test_a_plan_is_what_a_loaded_engine_predicts(void **state)
     }
 }
 
+/* A real device moves more and multiplies larger matrices: whole multiples of what is expected. */
+static void check_limit(const struct opened *opened, enum limit_kind kind, int64_t bytes,
+                        double expected)
+{
+    struct error error = {0};
+    struct limit_probe probe = {.kind = kind, .working_bytes = bytes, .threads = -1};
+    if (opened->ops->limit_run(opened->engine, &probe, &error) != 0)
+        fail_msg("%s", error.text);
+    assert_int_equal(probe.threads, 0);
+    if (strcmp(cuda_device(), "emu") == 0)
+        assert_close(probe.work, expected, 0);
+    else
+        assert_true(expected == 0 ? probe.work == 0 : probe.work >= expected && probe.work < 1e15);
+}
+
+/* The emulated engine moves 2 MB a call, in whole passes, and makes 4 products of 64 x 64 x 64. */
 static void test_limits_do_the_work_they_tell(void **state)
 {
     (void)state;
-    struct opened opened;
-    open_emulated(&opened, "gpt2", "float16");
-    struct error error = {0};
-    struct limit_probe read = {.kind = LIMIT_READ_BANDWIDTH, .working_bytes = 1 << 20};
-    assert_int_equal(opened.ops->limit_run(opened.engine, &read, &error), 0);
-    assert_close(read.work, 1 << 20, 0);
-    struct limit_probe multiply = {.kind = LIMIT_MULTIPLY_ADD};
-    assert_int_equal(opened.ops->limit_run(opened.engine, &multiply, &error), 0);
-    assert_true(multiply.work > 0);
-    read.working_bytes = 0;
-    assert_int_equal(opened.ops->limit_run(opened.engine, &read, &error), ERROR_INPUT);
-    close_opened(&opened);
+    static const char *const dtypes[] = {"float16", "bfloat16", "float32"};
+    enum { MB = 1 << 20 };
+    for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++) {
+        struct opened opened;
+        open_emulated(&opened, "gpt2", dtypes[i]);
+        check_limit(&opened, LIMIT_READ_BANDWIDTH, MB, 2 * MB);
+        check_limit(&opened, LIMIT_READ_BANDWIDTH, MB + MB / 2 + 100, MB + MB / 2);
+        check_limit(&opened, LIMIT_READ_BANDWIDTH, 3 * MB, 3 * MB);
+        check_limit(&opened, LIMIT_COPY_BANDWIDTH, MB, 2 * MB);
+        check_limit(&opened, LIMIT_COPY_BANDWIDTH, 3 * MB, 3 * MB);
+        check_limit(&opened, LIMIT_MULTIPLY_ADD, 0, 4 * 2.0 * 64 * 64 * 64);
+        check_limit(&opened, LIMIT_READ_BANDWIDTH, 0, 0);
+        struct error error = {0};
+        struct limit_probe small = {.kind = LIMIT_COPY_BANDWIDTH, .working_bytes = 4096};
+        assert_int_equal(opened.ops->limit_run(opened.engine, &small, &error), ERROR_INPUT);
+        close_opened(&opened);
+    }
 }
 
 int main(void)

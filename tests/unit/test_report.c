@@ -358,6 +358,37 @@ static void test_trust_and_limits(void **state)
     assert_contains(report, "1 of 1 cell is VALID.");
     assert_null(strstr(report, "What to do:"));
     assert_contains(report, "2.5 J per generated token");
+    assert_null(strstr(report, "## The GPU beside the runs"));
+    free(report);
+    results_free(&results);
+}
+
+static void test_the_gpu_beside_the_runs(void **state)
+{
+    (void)state;
+    struct results results;
+    const struct results *files[] = {&results};
+    results_init(&results);
+    sample_cell(&results, 2, 16, CELL_MEASURED, "");
+    sample_run(&results, sample_gpt2, 2, 16, 1e-3, 9e-3);
+    results.cells[0].conditions = (struct device_conditions){
+        .power_w = 412.4,
+        .energy_per_token_j = 0.25,
+        .core_mhz = 1755,
+        .temperature_c = 71,
+        .other_processes = 1,
+        .energy_source = "counter",
+        .throttle_reasons = "power limit",
+    };
+    char *report = report_of(files, 1);
+    assert_contains(report, "## The GPU beside the runs");
+    assert_contains(report, "0.25 |     412 |   1755 |        n/a |        71 | power limit");
+    assert_contains(report, "by its energy counter.");
+    assert_null(strstr(report, "Energy per token: not available"));
+    free(report);
+    (void)snprintf(results.cells[0].conditions.energy_source, RECORD_WORD_MAX, "power");
+    report = report_of(files, 1);
+    assert_contains(report, "by mean power times time");
     free(report);
     results_free(&results);
 }
@@ -380,12 +411,19 @@ static void test_without_trust_and_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_figures),          cmocka_unit_test(test_batch_scaling),
-        cmocka_unit_test(test_length_scaling),   cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_causes),           cmocka_unit_test(test_words),
-        cmocka_unit_test(test_comparison),       cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_degenerate),       cmocka_unit_test(test_too_many_cells),
-        cmocka_unit_test(test_trust_and_limits), cmocka_unit_test(test_without_trust_and_limits),
+        cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_batch_scaling),
+        cmocka_unit_test(test_length_scaling),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_causes),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_comparison),
+        cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_degenerate),
+        cmocka_unit_test(test_too_many_cells),
+        cmocka_unit_test(test_trust_and_limits),
+        cmocka_unit_test(test_without_trust_and_limits),
+        cmocka_unit_test(test_the_gpu_beside_the_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,6 +63,12 @@ static void each_check_finds_its_own(void **state)
         {"{\"virtual_machine\": true}", "virtual machine", "guests"},
         {"{\"numa_nodes\": 2}", "numa", "2 NUMA"},
         {"{\"energy_counters\": false}", "energy", "not available"},
+        {"{\"gpu\": {\"other_processes\": 1.0}}", "gpu shared", "1 other process computes"},
+        {"{\"gpu\": {\"other_processes\": 3.0}}", "gpu shared", "3 other processes compute"},
+        {"{\"gpu\": {\"throttle_reasons\": \"power limit\"}}", "gpu throttled", "power limit"},
+        {"{\"gpu\": {\"persistence_mode\": false}}", "gpu persistence", "off"},
+        {"{\"gpu\": {\"nvml\": \"no library\"}}", "gpu readings", "no library"},
+        {"{\"gpu_unavailable\": \"cuda: no driver\"}", "gpu", "cuda: no driver"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *name = "nothing";
@@ -80,6 +86,10 @@ static void a_good_machine_has_no_findings(void **state)
     const char *name;
     char text[SURROUNDINGS_TEXT_MAX];
     assert_int_equal(findings("{}", &name, text), 0);
+    assert_int_equal(findings("{\"gpu\": {\"nvml\": \"available\", \"other_processes\": 0.0, "
+                              "\"throttle_reasons\": \"clocks set\", \"persistence_mode\": true}}",
+                              &name, text),
+                     0);
 }
 
 static void what_is_not_shown_is_no_finding(void **state)

@@ -142,6 +142,8 @@ int engine_limit_run(struct engine *engine, struct limit_probe *probe, struct er
     switch (probe->kind) {
     case LIMIT_READ_BANDWIDTH:
         return run_read(engine, probe, error);
+    case LIMIT_COPY_BANDWIDTH:
+        return error_set(error, ERROR_INPUT, "the CPU engine measures reading, not copying");
     case LIMIT_MULTIPLY_ADD:
         return run_multiply(engine, probe, error);
     }

@@ -141,6 +141,7 @@ static void engine_close(struct engine *engine)
         return;
     engine_limit_release(engine);
     engine_weights_free(engine);
+    cuda_nvml_close(engine->nvml);
     cuda_linear_close(engine->linear);
     if (engine->stream != NULL)
         (void)cudaStreamDestroy(engine->stream);
@@ -155,21 +156,23 @@ static int engine_open(struct engine **out, const struct model *model,
     struct engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for an engine");
-    engine->architecture = model_architecture(model);
+    engine->architecture = model != NULL ? model_architecture(model) : NULL;
     engine->clock = options->clock;
     engine->use_graph = !options->no_graph;
     engine->sync_steps = options->sync_steps;
     int threads = options->threads > 0 ? options->threads : thread_pool_default_threads();
     int code = choose_dtypes(engine, options, error);
-    if (code == 0)
+    if (code == 0 && model != NULL)
         code = check_architecture(engine->architecture, error);
     if (code == 0)
         code = open_device(engine, options->device_index, error);
     if (code == 0)
+        code = cuda_nvml_open(&engine->nvml, &engine->properties, error);
+    if (code == 0)
         code = thread_pool_create(&engine->pool, threads, false, error);
     if (code == 0)
         code = cuda_linear_open(&engine->linear, &engine->properties, error);
-    if (code == 0)
+    if (code == 0 && model != NULL)
         code = engine_weights_load(engine, model, options, error);
     if (code != 0) {
         engine_close(engine);
@@ -190,7 +193,7 @@ static json_t *facts(const struct engine *engine)
     (void)cudaRuntimeGetVersion(&runtime);
     json_t *weights =
         engine->architecture != NULL ? json_integer((json_int_t)engine->memory_bytes) : NULL;
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:I, s:o*, s:s, s:s}", "device",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:I, s:o*, s:s, s:s, s:o}", "device",
                      device, "device_name", engine->properties.name, "dtype",
                      dtype_name(engine->type), "kv_dtype", dtype_name(engine->type),
                      "compute_capability", capability, "multiprocessors",
@@ -198,7 +201,12 @@ static json_t *facts(const struct engine *engine)
                      "cuda_runtime_version", runtime, "device_memory_bytes",
                      (json_int_t)engine->properties.totalGlobalMem, "weight_bytes", weights,
                      "decode", engine->use_graph ? "graph" : "launches", "decode_stamps",
-                     engine->sync_steps ? "host" : "device");
+                     engine->sync_steps ? "host" : "device", "gpu", cuda_nvml_facts(engine->nvml));
+}
+
+static void read_device(struct engine *engine, struct device_reading *reading)
+{
+    cuda_nvml_read(engine->nvml, reading);
 }
 
 static const struct engine_ops ops = {
@@ -218,6 +226,7 @@ static const struct engine_ops ops = {
     .memory_usage = session_memory_usage,
     .limit_run = engine_limit_run,
     .device_decode_s = session_device_decode_s,
+    .read_device = read_device,
 };
 
 static const struct engine_plugin plugin = {

@@ -1,13 +1,15 @@
 /* What the files of the CUDA engine share. cuda_engine.c opens and closes, cuda_weights.c uploads,
  * cuda_session.c sizes and owns memory, cuda_generate.c drives, cuda_forward.c walks the layers,
- * cuda_linear.c multiplies, kernels are behind cuda_kernels.h. All of it is C: the same object is
- * linked with the CUDA runtime and with its emulator. */
+ * cuda_linear.c multiplies, cuda_nvml.c reads the card beside runs, kernels are behind
+ * cuda_kernels.h. All of it is C: the same object is linked with the CUDA runtime and with its
+ * emulator. */
 #ifndef TOKENMARK_ENGINE_CUDA_CUDA_ENGINE_H
 #define TOKENMARK_ENGINE_CUDA_CUDA_ENGINE_H
 
 #include "base/thread_pool.h"
 #include "engine/cuda/cuda_kernels.h"
 #include "engine/cuda/cuda_linear.h"
+#include "engine/cuda/cuda_nvml.h"
 #include "engine/engine.h"
 
 /* Vectors are float32 and NULL where the model has none. */
@@ -61,6 +63,8 @@ struct engine {
 
     void *limit_memory;
     size_t limit_bytes;
+    enum device_type limit_type; /* of the random numbers in it */
+    struct cuda_nvml *nvml;      /* what the driver tells of the device */
 };
 
 /* Where everything of a session lies: byte offsets into its workspace. */

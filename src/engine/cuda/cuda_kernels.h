@@ -268,10 +268,10 @@ struct sample_call {
 };
 cudaError_t kernel_sample(const struct sample_call *call);
 
-/* limits.cu: random numbers in [-1, 1), and a pass over memory. */
+/* limits.cu: random numbers in [-1, 1), and `passes` passes over memory, in one launch. */
 cudaError_t kernel_fill(enum device_type type, void *memory, int64_t count, cudaStream_t stream);
-cudaError_t kernel_read(const void *memory, int64_t bytes, uint32_t *sums, int blocks,
-                        cudaStream_t stream);
+cudaError_t kernel_read(const void *memory, int64_t bytes, int64_t passes, uint32_t *sums,
+                        int blocks, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

@@ -20,14 +20,19 @@ template <typename T> __global__ void fill_kernel(void *memory, int64_t count)
     }
 }
 
-__global__ void read_kernel(const uint4 *memory, int64_t count, uint32_t *sums)
+/* Reads all of memory [count] `passes` times, each pass where the one before left off: no address
+ * comes twice in a row, so that no load can be left out. */
+__global__ void read_kernel(const uint4 *memory, int64_t count, int64_t passes, uint32_t *sums)
 {
     uint32_t sum = 0;
     int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-    for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count;
-         i += stride) {
-        uint4 value = load_16_once(memory + i);
+    int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+    int64_t at = first % count, step = stride % count;
+    for (int64_t i = first; i < count * passes; i += stride) {
+        uint4 value = load_16_once(memory + at);
         sum ^= value.x ^ value.y ^ value.z ^ value.w;
+        at += step;
+        at -= at >= count ? count : 0;
     }
     if (sum == 1) /* hardly ever: what is read must be used */
         (void)atomic_add_relaxed(sums, sum);
@@ -48,11 +53,12 @@ extern "C" cudaError_t kernel_fill(enum device_type type, void *memory, int64_t 
     });
 }
 
-extern "C" cudaError_t kernel_read(const void *memory, int64_t bytes, uint32_t *sums, int blocks,
-                                   cudaStream_t stream)
+extern "C" cudaError_t kernel_read(const void *memory, int64_t bytes, int64_t passes,
+                                   uint32_t *sums, int blocks, cudaStream_t stream)
 {
     int64_t count = bytes / static_cast<int64_t>(sizeof(uint4));
     launch_shape shape = {dim3(static_cast<unsigned>(blocks)), dim3(limit_threads), 0, stream,
                           false};
-    return launch_kernel<read_kernel>(shape, static_cast<const uint4 *>(memory), count, sums);
+    return launch_kernel<read_kernel>(shape, static_cast<const uint4 *>(memory), count, passes,
+                                      sums);
 }

@@ -289,7 +289,7 @@ static int fake_limit_run(struct engine *engine, struct limit_probe *probe, stru
     if (probe->working_bytes < 0)
         return error_set(error, ERROR_INPUT, "a buffer of %lld bytes",
                          (long long)probe->working_bytes);
-    bool reads = probe->kind == LIMIT_READ_BANDWIDTH;
+    bool reads = probe->kind != LIMIT_MULTIPLY_ADD;
     probe->work = reads ? (double)probe->working_bytes : 1e9;
     fake_script_spend(engine->script,
                       probe->work / (reads ? engine->script->bandwidth : engine->script->flops));
@@ -306,6 +306,14 @@ static double fake_device_decode_s(const struct session *session)
 {
     double rate = session->engine->script->device_clock;
     return rate > 0.0 ? rate * (session->last_s - session->first_s) : NAN;
+}
+
+static void fake_read_device(struct engine *engine, struct device_reading *reading)
+{
+    const struct fake_script *script = engine->script;
+    device_reading_init(reading);
+    if (script->read_device != NULL)
+        script->read_device(script->device_context, reading);
 }
 
 const struct engine_ops engine_fake = {
@@ -325,4 +333,5 @@ const struct engine_ops engine_fake = {
     .limit_run = fake_limit_run,
     .time_components = fake_time_components,
     .device_decode_s = fake_device_decode_s,
+    .read_device = fake_read_device,
 };

@@ -68,6 +68,9 @@ struct fake_script {
     double device_clock; /* how fast the device's own clock runs; 0: it has none */
     /* Of prefill and step, where components are asked for; they add up to 1. */
     double component_parts[ENGINE_COMPONENT_COUNT];
+    /* What the device shows of itself; NULL: nothing. */
+    void (*read_device)(void *context, struct device_reading *reading);
+    void *device_context;
     struct text *log; /* what was asked, one word each; may be NULL */
     bool sleeps;      /* in real time, instead of moving now_s */
 };
