@@ -295,7 +295,7 @@ static void limits_measure_the_gpu(void **state)
     const json_t *multiply = json_object_get(document, "multiply_add");
     assert_int_equal(json_array_size(read), 2);
     assert_int_equal(json_array_size(copy), 2);
-    assert_int_equal(json_array_size(multiply), 4);
+    assert_true(json_array_size(multiply) >= 4); /* of some types the CPU alone knows */
     for (size_t i = 0; i < 2; i++) {
         assert_true(number_of(json_array_get(read, i), "gb_per_s") > 0);
         assert_true(number_of(json_array_get(copy, i), "gb_per_s") > 0);
