@@ -66,6 +66,25 @@ static const char *gpu_reason(const json_t *document, const char *cause)
     return NULL;
 }
 
+/* The card's used memory grows by 300 MiB when this process gets its context. */
+static void the_context_is_reserved_memory(void **state)
+{
+    (void)state;
+    static const char *const scripts[] = {NVML("used=1000000000"),
+                                          NVML("used=1000000000/1314572800")};
+    double reserved[2];
+    for (int i = 0; i < 2; i++) {
+        char line[1024];
+        (void)snprintf(line, sizeof line, "%s%s", scripts[i], SMALL " " BENCH);
+        program_expect(&outcome, line, 0);
+        json_t *document = load_run();
+        reserved[i] = number_of(json_object_get(first_run(document), "memory_usage"),
+                                "gpu_memory_reserved_mb");
+        json_decref(document);
+    }
+    assert_close(reserved[1] - reserved[0], 300, 1e-6);
+}
+
 static void a_quiet_card_is_on_record(void **state)
 {
     (void)state;
@@ -329,6 +348,7 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_context_is_reserved_memory),
         cmocka_unit_test(a_quiet_card_is_on_record),
         cmocka_unit_test(the_counter_is_the_energy),
         cmocka_unit_test(every_disturbance_is_named_with_advice),

@@ -117,13 +117,18 @@ static int check_architecture(const struct architecture *a, struct error *error)
     return 0;
 }
 
+/* Only the management library sees the device before this process has its context there. */
 static int open_device(struct engine *engine, int index, struct error *error)
 {
     engine->device = index;
-    int code = cuda_check(cudaSetDevice(index), "opening the device", error);
-    if (code == 0)
-        code = cuda_check(cudaGetDeviceProperties(&engine->properties, index),
+    int code = cuda_check(cudaGetDeviceProperties(&engine->properties, index),
                           "asking the device what it is", error);
+    if (code == 0)
+        code = cuda_nvml_open(&engine->nvml, &engine->properties, error);
+    if (code != 0)
+        return code;
+    double before = cuda_nvml_used_bytes(engine->nvml);
+    code = cuda_check(cudaSetDevice(index), "opening the device", error);
     if (code == 0)
         code = cuda_check(cudaStreamCreateWithFlags(&engine->stream, cudaStreamNonBlocking),
                           "opening a stream", error);
@@ -132,6 +137,8 @@ static int open_device(struct engine *engine, int index, struct error *error)
         code =
             cuda_check(cudaMemGetInfo(&free_bytes, &total_bytes), "asking for free memory", error);
     engine->free_at_opening = (int64_t)free_bytes;
+    double context = cuda_nvml_used_bytes(engine->nvml) - before;
+    engine->context_bytes = context > 0 ? (int64_t)context : 0;
     return code;
 }
 
@@ -166,8 +173,6 @@ static int engine_open(struct engine **out, const struct model *model,
         code = check_architecture(engine->architecture, error);
     if (code == 0)
         code = open_device(engine, options->device_index, error);
-    if (code == 0)
-        code = cuda_nvml_open(&engine->nvml, &engine->properties, error);
     if (code == 0)
         code = thread_pool_create(&engine->pool, threads, false, error);
     if (code == 0)

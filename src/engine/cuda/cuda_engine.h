@@ -59,6 +59,7 @@ struct engine {
     void *memory; /* of all weights */
     size_t memory_bytes;
     int64_t session_bytes;   /* of the open session */
+    int64_t context_bytes;   /* that this process' context takes; 0 where nobody tells */
     int64_t free_at_opening; /* device memory when this process had its context and no more */
 
     void *limit_memory;

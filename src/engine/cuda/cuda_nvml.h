@@ -23,6 +23,9 @@ void cuda_nvml_close(struct cuda_nvml *nvml);
  * shown. New reference; NULL when out of memory. */
 json_t *cuda_nvml_facts(const struct cuda_nvml *nvml);
 
+/* Memory of the card that is used, by all processes and the driver; NaN where not shown. */
+double cuda_nvml_used_bytes(const struct cuda_nvml *nvml);
+
 void cuda_nvml_read(struct cuda_nvml *nvml, struct device_reading *reading);
 
 #endif

@@ -383,9 +383,9 @@ int session_memory_usage(const struct session *session, struct memory_usage *usa
     if (code != 0)
         return code;
     int64_t allocated = (int64_t)engine->memory_bytes + engine->session_bytes;
-    /* What has gone since this process had its context: also what the driver rounds up, loads and
-     * keeps. What others take or give back meanwhile falls into it too. */
-    int64_t reserved = engine->free_at_opening - (int64_t)free_bytes;
+    /* The context, and what has gone since this process had it: also what the driver rounds up,
+     * loads and keeps. What others take or give back meanwhile falls into it too. */
+    int64_t reserved = engine->context_bytes + engine->free_at_opening - (int64_t)free_bytes;
     *usage = (struct memory_usage){
         .host_peak_bytes = memory_peak_bytes(),
         .device_allocated_bytes = allocated,
