@@ -306,9 +306,9 @@ const struct command command_bench = {
     .usage = "--model NAME|DIR|FILE [--preset NAME | --config-file FILE] [options]\n"
              "--resume FILE\n"
              "--list-engines",
-    .text = "Measures prefill time, decode time per token and total latency of a model over a "
-            "grid of batch sizes and input lengths, and writes every run to a JSON and a CSV "
-            "file. Prompts are token ids of exactly the asked length; generation never stops "
+    .text = "Measures prefill time, decode time per token, total latency and memory of a model "
+            "over a grid of batch sizes and input lengths, and writes every run to a JSON and a "
+            "CSV file. Prompts are token ids of exactly the asked length; generation never stops "
             "early. Ctrl-C saves what was measured and ends; a second one ends at once.",
     .examples = "# a quick look, nothing is downloaded\n"
                 "tokenmark bench --model gpt2 --weights random --preset quick_test\n"

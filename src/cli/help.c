@@ -104,8 +104,8 @@ void program_print_help(FILE *stream)
     terminal_print_wrapped(
         stream,
         "tokenmark measures how fast transformer language models run: prefill time, "
-        "decode time per token and total latency, over a grid of batch sizes and input "
-        "lengths.",
+        "decode time per token, total latency and memory, over a grid of batch sizes and "
+        "input lengths.",
         0, 0, width);
     print_heading(stream, "Usage");
     print_lines(stream, "COMMAND [options]\nCOMMAND --help", "tokenmark ");

@@ -70,16 +70,16 @@ const struct option setup_engine_options[SETUP_ENGINE_OPTIONS] = {
      .kind = OPTION_TEXT,
      .choices = "auto float32 float16 bfloat16 int8 int4 gguf",
      .offset = offsetof(struct setup_flags, dtype),
-     .help = "compute type: auto, float32, float16, bfloat16, int8, int4, or gguf: a GGUF file's "
-             "quantised weights as they are; auto is gguf for such a file and else float32 on a "
-             "CPU, float16 on a GPU (auto)"},
+     .help = "compute type: auto, float32, float16, bfloat16; on a CPU also int8, int4, or gguf: "
+             "the quantised weights of a GGUF file as they are. auto is float16 on a GPU; on a CPU "
+             "gguf for such a file, else float32 (auto)"},
     {.name = "kv-dtype",
      .value = "TYPE",
      .kind = OPTION_TEXT,
      .choices = "auto float32 float16 bfloat16 int8",
      .offset = offsetof(struct setup_flags, kv_dtype),
      .help = "type of the KV cache: auto, float32, float16, bfloat16 or int8; auto is the compute "
-             "type, bfloat16 under int8, int4 and gguf (auto)"},
+             "type (bfloat16 under int8, int4 and gguf), on a GPU the only choice (auto)"},
     {.name = "threads",
      .value = "N",
      .kind = OPTION_INTEGER,
