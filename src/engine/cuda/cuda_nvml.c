@@ -251,13 +251,13 @@ static bool read_memory(const struct cuda_nvml *nvml, struct nvml_memory *memory
     return nvml->call.memory != NULL && nvml->call.memory(nvml->device, memory) == NVML_SUCCESS;
 }
 
-/* Clocks first: they fall soon after the work has ended. */
 double cuda_nvml_used_bytes(const struct cuda_nvml *nvml)
 {
     struct nvml_memory memory = {0};
     return can_read(nvml) && read_memory(nvml, &memory) ? (double)memory.used : NAN;
 }
 
+/* Clocks first: they fall soon after the work has ended. */
 void cuda_nvml_read(struct cuda_nvml *nvml, struct device_reading *reading)
 {
     const struct nvml_functions *call = &nvml->call;
