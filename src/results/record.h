@@ -36,7 +36,7 @@ struct device_conditions {
     double other_processes;                     /* that computed on it; the most that were seen */
     double memory_used_mb;                      /* by all processes, after; of a cell the most */
     char energy_source[RECORD_WORD_MAX];        /* "counter", "power": mean power times time */
-    char throttle_reasons[RECORD_THROTTLE_MAX]; /* what was seen; "none" */
+    char throttle_reasons[RECORD_THROTTLE_MAX]; /* or "none seen" */
 };
 
 /* What happened around a run, from counters read before and after its timed window. */
