@@ -18,6 +18,9 @@ static const char *const engine_keys[] = {
     "isa",  "threads", NULL,
 };
 
+/* What a cell is filed under: runs of another kind would be mixed with those that are there. */
+static const char *const cell_keys[] = {"device", "dtype", "kv_dtype"};
+
 static const char *const gpu_keys[] = {
     "driver_version", "power_limit_w", "persistence_mode", "ecc", "mig", NULL,
 };
@@ -122,10 +125,30 @@ static int note_differences(struct results *results, const char *words, struct e
     return 0;
 }
 
+/* A cell has one device and one type of weights and cache: nothing forces two together. */
+static int check_cell_keys(const json_t *there, const json_t *here, const char *file,
+                           struct error *error)
+{
+    for (size_t i = 0; i < sizeof cell_keys / sizeof cell_keys[0]; i++) {
+        const char *a = json_string_value(json_object_get(there, cell_keys[i]));
+        const char *b = json_string_value(json_object_get(here, cell_keys[i]));
+        if (a != NULL && b != NULL && strcmp(a, b) != 0)
+            return error_set(error, ERROR_INPUT,
+                             "%s was measured with engine.%s \"%s\", here it would be \"%s\": a "
+                             "cell cannot hold both, not even with --force; measure into another "
+                             "file",
+                             file, cell_keys[i], a, b);
+    }
+    return 0;
+}
+
 int resume_check_conditions(struct results *results, const struct results *now, bool force,
                             const char *file, struct error *error)
 {
     struct text words = {0};
+    if (check_cell_keys(json_object_get(results->system, "engine"),
+                        json_object_get(now->system, "engine"), file, error) != 0)
+        return ERROR_INPUT;
     compare_keys(&words, "tool", tool_keys, results->tool, now->tool);
     compare_keys(&words, "system", system_keys, results->system, now->system);
     compare_keys(&words, "engine", engine_keys, json_object_get(results->system, "engine"),

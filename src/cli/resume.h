@@ -18,7 +18,8 @@ int resume_check_config(const struct config *found, const struct config *given, 
                         struct error *error);
 
 /* Compares program, machine, engine and model. Differences are ERROR_INPUT without `force`; with
- * it they are told and noted in the file's options. */
+ * it they are told and noted in the file's options, except for the device and the types of weights
+ * and cache, of which a cell has one. */
 int resume_check_conditions(struct results *results, const struct results *now, bool force,
                             const char *file, struct error *error);
 

@@ -192,6 +192,19 @@ static void another_machine(void **state)
     assert_int_equal(json_array_size(noted), 1);
     assert_contains(json_string_value(json_array_get(noted, 0)), "Abacus 3");
     results_free(&results);
+    /* A cell has one type: --force does not put two into it. */
+    static const char *const keys[] = {"dtype", "kv_dtype"};
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        (void)snprintf(line, sizeof line,
+                       "%ssed -i -e 's/\"%s\": \"float32\"/\"%s\": \"int8\"/' strange.json; "
+                       "cp strange.json kept.json; $T bench --resume strange.json --force",
+                       make_foreign, keys[i], keys[i]);
+        program_expect(&outcome, line, 2);
+        (void)snprintf(line, sizeof line, "engine.%s \"int8\", here it would be \"float32\"",
+                       keys[i]);
+        assert_contains(outcome.err, line);
+        program_expect(&outcome, "cmp strange.json kept.json", 0);
+    }
 }
 
 static void two_writers(void **state)
