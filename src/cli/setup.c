@@ -71,8 +71,8 @@ const struct option setup_engine_options[SETUP_ENGINE_OPTIONS] = {
      .choices = "auto float32 float16 bfloat16 int8 int4 gguf",
      .offset = offsetof(struct setup_flags, dtype),
      .help = "compute type: auto, float32, float16, bfloat16; on a CPU also int8, int4, or gguf: "
-             "the quantised weights of a GGUF file as they are. auto is float16 on a GPU; on a CPU "
-             "gguf for such a file, else float32 (auto)"},
+             "the quantised weights of a GGUF file as they are. auto is float16 on a GPU; "
+             "for such a file gguf on a CPU with AVX2; else float32 (auto)"},
     {.name = "kv-dtype",
      .value = "TYPE",
      .kind = OPTION_TEXT,

@@ -19,7 +19,7 @@ struct dtype {
     enum kernel_type kv_type;
 };
 
-/* The first is "auto", unless a file's weights are quantised; the last has no cache of its type. */
+/* The first is "auto", unless weights are run as a file has them; the last has no cache. */
 static const struct dtype dtypes[] = {
     {"float32", KERNEL_F32, KERNEL_F32},    {"float16", KERNEL_F16, KERNEL_F16},
     {"bfloat16", KERNEL_BF16, KERNEL_BF16}, {"int8", KERNEL_I8, KERNEL_BF16},
@@ -63,12 +63,21 @@ static const char *dtype_name(enum kernel_type type)
     return "";
 }
 
-/* "gguf", or "auto" for a file with quantised matrices: they run as they are. */
+/* Has this CPU kernels of its own for grouped weights? --isa does not matter: a lower set that is
+ * forced computes the same type. */
+static bool has_grouped_kernels(void)
+{
+    const struct kernels *best = kernels_choose("auto"), *plain = kernels_choose("c");
+    return best->grouped_linear != plain->grouped_linear;
+}
+
+/* "gguf", or "auto" for a file with quantised matrices: they run as they are. Plain C would be
+ * slower than float32 with the CPU's own kernels, so there it must be asked for. */
 static int choose_stored(struct engine *engine, const struct model *model,
                          const struct engine_options *options, struct error *error)
 {
     bool is_asked = !is_auto(options->dtype) && strcmp(options->dtype, stored_name) == 0;
-    if (!is_asked && !is_auto(options->dtype))
+    if (!is_asked && (!is_auto(options->dtype) || !has_grouped_kernels()))
         return 0;
     enum kernel_type type = model != NULL ? grouped_main_type(model) : KERNEL_F32;
     if (is_asked && type == KERNEL_F32)
