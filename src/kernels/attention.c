@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/kernels_internal.h"
+
 struct tile {
     int64_t row_first, row_count; /* rows of the call: position * group + head */
     int64_t rows;                 /* row_count filled up to an instance */
@@ -16,11 +18,6 @@ struct tile {
 struct range {
     int64_t first, end;
 };
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 static int64_t larger(int64_t a, int64_t b)
 {
@@ -41,7 +38,7 @@ static struct range visible_keys(const struct attention_call *call, int64_t posi
         keys.first = larger(0, absolute - call->window + 1);
     if (call->partial != NULL) {
         keys.first = larger(keys.first, call->key_first);
-        keys.end = smaller(keys.end, call->key_first + call->key_count);
+        keys.end = kernel_smaller(keys.end, call->key_first + call->key_count);
     }
     return keys;
 }
@@ -99,7 +96,7 @@ static void tile_softmax(const struct attention_steps *steps, const struct atten
             steps->adjust(row, count, call->softcap, slope, distance);
         }
         struct range keys = visible_keys(call, position);
-        for (int64_t k = 0; k < smaller(keys.first - first, count); k++)
+        for (int64_t k = 0; k < kernel_smaller(keys.first - first, count); k++)
             row[k] = -INFINITY;
         for (int64_t k = larger(keys.end - first, 0); k < count; k++)
             row[k] = -INFINITY;
@@ -116,7 +113,7 @@ static void tile_block(const struct attention_steps *steps, const struct attenti
     struct range keys = {visible_keys(call, tile->row_first / call->group).first,
                          visible_keys(call, last_row / call->group).end};
     keys.first = larger(keys.first, block);
-    keys.end = smaller(keys.end, block + ATTENTION_BLOCK);
+    keys.end = kernel_smaller(keys.end, block + ATTENTION_BLOCK);
     if (keys.first >= keys.end)
         return;
     int64_t panel = keys.first / KERNEL_PANEL;
@@ -162,7 +159,7 @@ void attention_run(const struct attention_steps *steps, const struct attention_c
         for (; count < ATTENTION_TILES && row < rows; count++) {
             struct tile *tile = &tiles[count];
             tile->row_first = row;
-            tile->row_count = smaller(ATTENTION_TILE, rows - row);
+            tile->row_count = kernel_smaller(ATTENTION_TILE, rows - row);
             tile_start(call, tile, state + count * tile_floats(call->head_dim));
             row += tile->row_count;
         }
@@ -194,6 +191,6 @@ size_t kernel_value_bytes(enum kernel_type type, int64_t capacity, int64_t head_
 size_t kernel_attention_workspace_floats(int64_t position_count, int64_t group, int64_t head_dim)
 {
     int64_t tiles = (position_count * group + ATTENTION_TILE - 1) / ATTENTION_TILE;
-    tiles = smaller(tiles, ATTENTION_TILES);
+    tiles = kernel_smaller(tiles, ATTENTION_TILES);
     return (size_t)(ATTENTION_TILE * ATTENTION_BLOCK + tiles * tile_floats(head_dim));
 }

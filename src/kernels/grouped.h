@@ -100,6 +100,16 @@ static inline int64_t grouped_place(struct grouped_format format, int64_t input,
     return (step * KERNEL_PANEL + column) * 4 + input % 4;
 }
 
+/* A stored integer less the format's offset. */
+static inline int32_t grouped_value(struct grouped_format format, const uint8_t *integers,
+                                    int64_t input, int64_t column)
+{
+    int shift = 0;
+    uint8_t byte = integers[grouped_place(format, input, column, &shift)];
+    int32_t value = format.bits == 8 ? (int8_t)byte : format.bits == 4 ? byte >> shift & 15 : byte;
+    return value - format.offset;
+}
+
 /* grouped_pack_c.c */
 void grouped_pack_floats(const float *rows, int64_t count, int64_t inputs, void *panel);
 void grouped_unpack_column(enum kernel_type type, const void *panel, int64_t inputs, int64_t column,

@@ -301,11 +301,6 @@ static tile_function *const tiles[KERNEL_TYPE_END - KERNEL_TYPE_COUNT][ROWS] = {
 #undef ROW
 /* clang-format on */
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static void run_rows(const struct linear_call *call, int64_t row, int64_t rows, int64_t panel_first,
                      int64_t panel_end)
 {
@@ -335,7 +330,7 @@ static void grouped_linear_avx2(const struct linear_call *call, int64_t row_firs
             int64_t first = row_count * i / tile_count;
             int64_t end = row_count * (i + 1) / tile_count;
             run_rows(call, row_first + first, end - first, panel,
-                     smaller(panel + together, panel_end));
+                     kernel_smaller(panel + together, panel_end));
         }
 }
 

@@ -14,14 +14,8 @@ static void multiply_group(struct grouped_format format, const struct grouped_x 
 {
     for (int64_t c = 0; c < KERNEL_PANEL; c++) {
         int32_t halves[2] = {0};
-        for (int64_t i = 0; i < GROUP_INPUTS; i++) {
-            int shift = 0;
-            uint8_t byte = integers[grouped_place(format, i, c, &shift)];
-            int32_t value = format.bits == 8   ? (int8_t)byte
-                            : format.bits == 4 ? (byte >> shift & 15)
-                                               : byte;
-            halves[i / GROUP_HALF] += (value - format.offset) * x->values[i];
-        }
+        for (int64_t i = 0; i < GROUP_INPUTS; i++)
+            halves[i / GROUP_HALF] += grouped_value(format, integers, i, c) * x->values[i];
         if (format.has_halves)
             sums[c] = halves[0] * sub[c] + halves[1] * sub[KERNEL_PANEL + c];
         else

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/convert.h"
+#include "kernels/kernels_internal.h"
 #include "kernels/linear_c.h"
 
 /* A group's place in a panel: what precedes its integers, and they. */
@@ -41,11 +42,6 @@ static void put_values(struct grouped_format format, uint8_t *integers, int64_t 
     }
 }
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 void kernel_pack_grouped(enum kernel_type type, const struct grouped_rows *rows, int64_t count,
                          int64_t inputs, void *panel)
 {
@@ -69,7 +65,7 @@ void kernel_pack_grouped(enum kernel_type type, const struct grouped_rows *rows,
                 group.sub[KERNEL_PANEL + c] = rows->sub_minimums[c * subs + g];
             }
             put_values(format, group.integers, c, rows->values + c * inputs + g * GROUP_INPUTS,
-                       smaller(GROUP_INPUTS, inputs - g * GROUP_INPUTS));
+                       kernel_smaller(GROUP_INPUTS, inputs - g * GROUP_INPUTS));
         }
     }
 }
@@ -117,7 +113,7 @@ void grouped_pack_floats(const float *rows, int64_t count, int64_t inputs, void 
         int64_t first = g * GROUP_INPUTS;
         for (int64_t c = 0; c < count; c++) {
             uint8_t values[GROUP_INPUTS];
-            int64_t width = smaller(GROUP_INPUTS, inputs - first);
+            int64_t width = kernel_smaller(GROUP_INPUTS, inputs - first);
             group.super[c] = quantise_group(rows + c * inputs + first, width, values);
             put_values(format, group.integers, c, values, GROUP_INPUTS);
         }
@@ -131,16 +127,11 @@ void grouped_unpack_column(enum kernel_type type, const void *panel, int64_t inp
     for (int64_t k = 0; k < inputs; k++) {
         struct group group = group_at(format, panel, k / GROUP_INPUTS);
         int64_t input = k % GROUP_INPUTS;
-        int shift = 0;
-        uint8_t byte = group.integers[grouped_place(format, input, column, &shift)];
-        int value = format.bits == 8   ? (int8_t)byte
-                    : format.bits == 4 ? (byte >> shift & 15)
-                                       : byte;
         float scale = float_from_f16(group.super[column]);
         int64_t half = format.has_halves ? input / GROUP_HALF : 0;
         if (format.has_super)
             scale *= (float)group.sub[half * KERNEL_PANEL + column];
-        out[k] = scale * (float)(value - format.offset);
+        out[k] = scale * (float)grouped_value(format, group.integers, input, column);
         if (format.has_minimum) {
             float minimum = float_from_f16(group.super[KERNEL_PANEL + column]);
             out[k] +=
@@ -172,6 +163,6 @@ void grouped_prepare_c(const float *x, int64_t x_stride, int64_t rows, int64_t i
         struct grouped_x *groups =
             (struct grouped_x *)(void *)((char *)out + (size_t)r * row_bytes);
         for (int64_t k = 0; k < inputs; k += GROUP_INPUTS)
-            grouped_prepare_group_c(x + k, smaller(GROUP_INPUTS, inputs - k), groups++);
+            grouped_prepare_group_c(x + k, kernel_smaller(GROUP_INPUTS, inputs - k), groups++);
     }
 }

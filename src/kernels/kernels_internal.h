@@ -7,6 +7,11 @@
 
 #include "kernels/kernels.h"
 
+static inline int64_t kernel_smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* pack_panel, unpack_row, prepare, linear */
 void linear_fill_c(struct kernels *table);
 void linear_fill_avx2(struct kernels *table);
