@@ -24,6 +24,7 @@ enum {
     SPINS = 2000,       /* pauses before a waiting thread yields: some 30 to 100 us */
     YIELDS_A_LOOK = 64, /* yields between looks at the clock */
     SLEEP_AFTER_NS = 2000000,
+    STACK_BYTES = 1 << 20, /* a task may keep some hundred KB there */
 };
 
 enum sharing {
@@ -281,6 +282,22 @@ static void pin_threads(struct thread_pool *pool)
     pool->pinned = true;
 }
 
+/* The system's stacks may be small (ulimit -s). */
+static int start_worker(struct worker *worker)
+{
+    pthread_attr_t attributes;
+    size_t bytes = 0;
+    int code = pthread_attr_init(&attributes);
+    if (code != 0)
+        return code;
+    (void)pthread_attr_getstacksize(&attributes, &bytes);
+    if (bytes < STACK_BYTES)
+        (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    code = pthread_create(&worker->thread, &attributes, work, worker);
+    (void)pthread_attr_destroy(&attributes);
+    return code;
+}
+
 int thread_pool_create(struct thread_pool **out, int thread_count, bool pin, struct error *error)
 {
     *out = NULL;
@@ -305,7 +322,7 @@ int thread_pool_create(struct thread_pool **out, int thread_count, bool pin, str
         struct worker *worker = &pool->workers[pool->started];
         worker->pool = pool;
         worker->index = pool->started + 1;
-        int code = pthread_create(&worker->thread, NULL, work, worker);
+        int code = start_worker(worker);
         if (code != 0) {
             error_set(error, ERROR_FAILED, "cannot start thread %d of %d: %s", worker->index + 1,
                       thread_count, strerror(code));

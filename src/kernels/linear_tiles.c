@@ -7,19 +7,16 @@
 #include <string.h>
 
 #include "kernels/convert.h"
+#include "kernels/kernels_internal.h"
 
 enum {
     DIRECT_ROWS = 4,          /* up to here rows are read where they lie */
     PASS_ROWS = 30,           /* rows that pass over a panel at a time, */
-    COPY_BYTES = 96 * 1024,   /* or fewer, as their copies take at most this */
+    COPY_BYTES = 96 * 1024,   /* or fewer, as their copies take at most this, */
+    TILE_BYTES = 176 * 1024,  /* those of a single tile this: six int8 rows of 14336 inputs */
     GROUP_BYTES = 768 * 1024, /* weights that stay in the second cache */
     AHEAD_BYTES = 8192,       /* prefetch distance in a stream */
 };
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* A call with its geometry worked out. */
 struct plan {
@@ -37,7 +34,8 @@ struct plan {
     int64_t pass_rows;   /* rows that pass over a panel at a time */
 };
 
-/* Rows are copied where the copies of a tile's rows fit. */
+/* Whole tiles of rows where their copies fit. Where rows in place have lower tiles, very long rows
+ * are copied too: for one tile, as long as it is higher than theirs. */
 static void choose_copies(struct plan *plan)
 {
     const struct linear_tile_set *set = plan->set;
@@ -45,10 +43,14 @@ static void choose_copies(struct plan *plan)
     int64_t bytes = steps * set->copy_step_bytes + linear_row_header(plan->call->type);
     int64_t stride = ((bytes + LINEAR_LINE - 1) / LINEAR_LINE | 1) * LINEAR_LINE;
     int64_t rows = COPY_BYTES / stride / set->rows_max * set->rows_max;
+    if (rows == 0 && set->in_place != NULL) {
+        rows = kernel_smaller(TILE_BYTES / stride, set->rows_max);
+        rows = rows > set->in_place->rows_max ? rows : 0;
+    }
     if (rows == 0)
         return;
     plan->copy_stride = stride;
-    plan->pass_rows = smaller(rows, plan->pass_rows);
+    plan->pass_rows = kernel_smaller(rows, plan->pass_rows);
 }
 
 static struct plan plan_make(const struct linear_tile_set *set, const struct linear_call *call,
@@ -73,7 +75,10 @@ static struct plan plan_make(const struct linear_tile_set *set, const struct lin
     plan.pass_rows = PASS_ROWS / set->rows_max * set->rows_max;
     if (set->copy_row != NULL && many)
         choose_copies(&plan);
-    if (plan.copy_stride == 0 && set->in_place != NULL)
+    if (plan.copy_stride > 0)
+        return plan;
+    plan.blocks = 1; /* rows in place go through all steps at once */
+    if (set->in_place != NULL)
         plan.set = set->in_place;
     return plan;
 }
@@ -194,7 +199,7 @@ void linear_copy_pairs(const char *from, int64_t steps, char *to)
 static void run_copied(const struct plan *plan, int64_t row, int64_t count, int64_t panel_first,
                        int64_t panel_end, int64_t block)
 {
-    _Alignas(LINEAR_LINE) char copy[COPY_BYTES];
+    _Alignas(LINEAR_LINE) char copy[TILE_BYTES];
     int64_t header = linear_row_header(plan->call->type);
     int64_t step_first = plan->steps * block / plan->blocks;
     int64_t step_end = plan->steps * (block + 1) / plan->blocks;
@@ -219,10 +224,10 @@ void linear_run_tiles(const struct linear_tile_set *set, const struct linear_cal
     int64_t block_bytes = plan.panel_bytes / plan.blocks;
     int64_t group = row_count <= plan.pass_rows ? panel_count : GROUP_BYTES / (block_bytes + 1) + 1;
     for (int64_t panel = panel_first; panel < panel_end; panel += group) {
-        int64_t group_end = smaller(panel + group, panel_end);
+        int64_t group_end = kernel_smaller(panel + group, panel_end);
         for (int64_t block = 0; block < plan.blocks; block++)
             for (int64_t row = row_first; row < row_end; row += plan.pass_rows) {
-                int64_t count = smaller(plan.pass_rows, row_end - row);
+                int64_t count = kernel_smaller(plan.pass_rows, row_end - row);
                 if (plan.copy_stride > 0)
                     run_copied(&plan, row, count, panel, group_end, block);
                 else

@@ -246,6 +246,23 @@ static void check_blocks(const struct kernels *kernels)
         }
 }
 
+/* Rows so long that the copies of a whole tile do not fit, then of half a tile, then of any. */
+static void check_long_rows(const struct kernels *kernels)
+{
+    static const int64_t inputs[] = {8190, 11008, 28672, 60001};
+    for (int type = 0; type < TYPES; type++)
+        for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
+            struct problem p = {.type = type, .rows = 20, .outputs = 33, .scale = 1};
+            p.inputs = inputs[i];
+            p.magnitude = 1;
+            p.residual = true;
+            p.residual_is_y = i % 2 == 0;
+            p.activation = i % 2 == 0 ? KERNEL_SILU : KERNEL_IDENTITY;
+            if (type == KERNEL_I8 || (i == 1 && type != KERNEL_F32))
+                check(kernels, &p);
+        }
+}
+
 static void test_rows(void **state)
 {
     (void)state;
@@ -262,6 +279,12 @@ static void test_blocks(void **state)
 {
     (void)state;
     for_every_set(check_blocks);
+}
+
+static void test_long_rows(void **state)
+{
+    (void)state;
+    for_every_set(check_long_rows);
 }
 
 /* Rounding is a matter of the type, not of the instruction set: prepared rows agree byte by byte,
@@ -381,10 +404,10 @@ int main(int argument_count, char **arguments)
         return 2;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),   cmocka_unit_test(test_epilogues),
-        cmocka_unit_test(test_blocks), cmocka_unit_test(test_sets_agree),
-        cmocka_unit_test(test_unpack), cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_rows),       cmocka_unit_test(test_epilogues),
+        cmocka_unit_test(test_blocks),     cmocka_unit_test(test_long_rows),
+        cmocka_unit_test(test_sets_agree), cmocka_unit_test(test_unpack),
+        cmocka_unit_test(test_extremes),   cmocka_unit_test(test_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
