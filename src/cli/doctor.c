@@ -75,17 +75,32 @@ static double sample_other_cpus(void)
     return isnan(used_s) ? NAN : fmax(0.0, used_s) * 1000.0 / (double)sample_ms;
 }
 
+/* A GPU that was not asked for by name and cannot be opened is a finding, no failure. */
+static int open_gpu(struct setup *setup, const struct doctor_flags *flags, struct error *error)
+{
+    struct error found = {0};
+    struct progress progress;
+    progress_init(&progress);
+    int code = setup_open_engine(setup, &setup_flags_default, &progress, &found);
+    if (code == 0)
+        return 0;
+    if (strcmp(flags->device, "auto") != 0) {
+        *error = found;
+        return code;
+    }
+    setup->fallback = found;
+    error_prefix(&setup->fallback, "%s cannot be opened", setup->ops->device);
+    return 0;
+}
+
 /* The GPU that would be measured, or under gpu_unavailable why there is none. */
 static int add_gpu(json_t *system, const struct doctor_flags *flags, struct error *error)
 {
     struct setup setup = {0};
-    struct progress progress;
-    progress_init(&progress);
     int code = setup_choose_device(&setup, flags->device, error);
-    bool is_cpu = code == 0 && strcmp(setup.ops->device, "cpu") == 0;
-    if (code == 0 && !is_cpu)
-        code = setup_open_engine(&setup, &setup_flags_default, &progress, error);
-    if (code == 0 && !is_cpu && !gpu_facts_add(system, setup.facts, &setup))
+    if (code == 0 && strcmp(setup.ops->device, "cpu") != 0)
+        code = open_gpu(&setup, flags, error);
+    if (code == 0 && !gpu_facts_add(system, setup.facts, &setup))
         code = error_set(error, ERROR_MEMORY, "no memory for the facts of the GPU");
     if (code == 0 && setup.fallback.text[0] != '\0')
         (void)json_object_set_new(system, "gpu_unavailable", json_string(setup.fallback.text));

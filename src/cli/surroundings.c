@@ -240,5 +240,7 @@ const struct surroundings_check surroundings_checks[SURROUNDINGS_CHECKS] = {
     {"gpu readings", false, has_no_nvml,
      "power, clocks, heat and other processes stay unknown, and no verdict can name them: install "
      "the driver's libnvidia-ml.so.1 (in a container: the utility capability)"},
-    {"gpu", false, has_no_gpu, "a machine without a GPU needs nothing: the CPU is measured"},
+    {"gpu", false, has_no_gpu,
+     "a machine without a GPU needs nothing: the CPU is measured; where one is there and cannot be "
+     "opened, 'bench' ends unless --device cpu is asked for"},
 };

@@ -144,6 +144,14 @@ static void test_doctor_says_why_no_gpu_is_used(void **state)
     assert_null(strstr(outcome.out, "no GPU would be used"));
     program_expect(&outcome, DRIVER "two $T doctor --device cuda:2", 2);
     assert_contains(outcome.err, "cuda:0 (Fake H100 0), cuda:1 (Fake H100 1)");
+    /* It is there and cannot be opened: the rest is shown all the same, unless it was asked for. */
+    copy_program(TEST_FAKE_DRIVER "/plugin_no_open.so");
+    program_expect(&outcome, DRIVER "one alone/tokenmark doctor --json", 0);
+    assert_contains(outcome.out,
+                    "\"gpu_unavailable\": \"cuda cannot be opened: the scripted plugin "
+                    "is held by another\"");
+    program_expect(&outcome, DRIVER "one alone/tokenmark doctor --device cuda", 1);
+    assert_contains(outcome.err, "the scripted plugin is held by another");
 }
 
 static void test_the_cpu_asked_for_needs_no_reason(void **state)
