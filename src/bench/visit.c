@@ -156,7 +156,8 @@ static int break_down(struct visit_context *context, struct visit *visit,
     return 0;
 }
 
-static void begin_watching(const struct visit_context *context, struct visit *visit)
+static int begin_watching(const struct visit_context *context, struct visit *visit,
+                          struct error *error)
 {
     const struct runner_options *options = context->options;
     visit->watch = (struct watch){
@@ -165,8 +166,8 @@ static void begin_watching(const struct visit_context *context, struct visit *vi
         .engine = options->engine,
         .clock = options->clock,
     };
-    watch_visit_begin(&visit->watch, context->results, visited_cell(context, visit),
-                      options->config->output_length);
+    return watch_visit_begin(&visit->watch, context->results, visited_cell(context, visit),
+                             options->config->output_length, error);
 }
 
 /* Judges the cell, however its visit ended with `code`. */
@@ -180,6 +181,26 @@ static int end_watching(const struct visit_context *context, struct visit *visit
         return code;
     *error = own;
     return own_code;
+}
+
+/* A session that does not open can leave memory behind too. */
+static int try_session(struct visit_context *context, struct visit *visit,
+                       const struct session_shape *shape, struct generation *generation,
+                       struct error *error)
+{
+    const struct engine_ops *ops = context->options->ops;
+    struct engine *engine = context->options->engine;
+    memory_return_begin(&context->memory_return, ops, engine, shape);
+    visit->tried = true;
+    int code = ops->session_open(&generation->session, engine, shape, error);
+    if (code == 0) {
+        code = warm_up_and_measure(context, visit, generation, error);
+        if (code == 0)
+            code = break_down(context, visit, generation, error);
+        ops->session_close(generation->session);
+    }
+    memory_return_end(&context->memory_return, visited_cell(context, visit), ops, engine, shape);
+    return code;
 }
 
 /* Allocation, measurement, release: whatever happens, the session is closed. */
@@ -197,20 +218,13 @@ static int open_and_measure(struct visit_context *context, struct visit *visit,
     generation.clock = options->clock;
     generation.stop = has_to_stop;
     generation.stop_context = context;
-    begin_watching(context, visit);
-    memory_return_begin(&context->memory_return, options->ops, options->engine, shape);
-    visit->tried = true;
-    code = options->ops->session_open(&generation.session, options->engine, shape, error);
+    code = begin_watching(context, visit, error);
     if (code == 0) {
-        code = warm_up_and_measure(context, visit, &generation, error);
-        if (code == 0)
-            code = break_down(context, visit, &generation, error);
-        options->ops->session_close(generation.session);
-        memory_return_end(&context->memory_return, visited_cell(context, visit), options->ops,
-                          options->engine, shape);
+        code = try_session(context, visit, shape, &generation, error);
+        code = end_watching(context, visit, code, error);
     }
     generation_close(&generation);
-    return end_watching(context, visit, code, error);
+    return code;
 }
 
 /* Cut to what fits, never inside a character: the reason is written as JSON. */

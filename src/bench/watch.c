@@ -17,29 +17,33 @@ void watch_read_counters(void *context, struct counters *counters)
     counters_read(counters);
 }
 
-/* GB/s; NaN where it cannot be read. Beside its weights a device may have no room for the buffer
- * that stands for the cell: then a smaller one has to do, for this reading and those that follow.
- */
-static double read_bandwidth(struct watch *watch)
+/* GB/s; NaN where it cannot be read, which is an error only where the device is lost. Beside its
+ * weights a device may have no room for the buffer that stands for the cell: then a smaller one has
+ * to do, for this reading and those that follow. */
+static int read_bandwidth(double *rate, struct watch *watch, struct error *error)
 {
     struct limit_reading reading;
-    struct error ignored = {0};
+    struct error found = {0};
     int code = ERROR_MEMORY;
     while (code == ERROR_MEMORY && watch->working_bytes > 0) {
         struct limit_probe probe = {.kind = LIMIT_READ_BANDWIDTH,
                                     .dtype = "float32",
                                     .working_bytes = watch->working_bytes};
         code = limit_measure(&reading, watch->ops, watch->engine, watch->clock, &probe,
-                             watch->options->bandwidth_s, &ignored);
+                             watch->options->bandwidth_s, &found);
         limit_release(watch->ops, watch->engine);
         if (code == ERROR_MEMORY)
             watch->working_bytes = limit_smaller_bytes(watch->working_bytes);
     }
-    return code == 0 ? reading.rate / giga : NAN;
+    *rate = code == 0 ? reading.rate / giga : NAN;
+    if (code != ERROR_DEVICE)
+        return 0;
+    *error = found;
+    return code;
 }
 
-void watch_visit_begin(struct watch *watch, const struct results *results,
-                       const struct cell_record *cell, int64_t output_length)
+int watch_visit_begin(struct watch *watch, const struct results *results,
+                      const struct cell_record *cell, int64_t output_length, struct error *error)
 {
     const struct watch_options *options = watch->options;
     watch->first_run = results->run_count;
@@ -48,14 +52,16 @@ void watch_visit_begin(struct watch *watch, const struct results *results,
         watch->working_bytes = limit_working_bytes(
             cell_limits_step_bytes(options->architecture, options->types, cell, output_length),
             memory_available_bytes());
-    watch->bandwidth_before = read_bandwidth(watch);
+    return read_bandwidth(&watch->bandwidth_before, watch, error);
 }
 
 int watch_visit_end(struct watch *watch, struct results *results, struct cell_record *cell,
                     int64_t output_length, struct error *error)
 {
     if (results->run_count > watch->first_run) {
-        double after = read_bandwidth(watch);
+        double after = NAN;
+        struct error ignored = {0};
+        (void)read_bandwidth(&after, watch, &ignored); /* a lost device is met by the next cell */
         for (size_t i = watch->first_run; i < results->run_count; i++) {
             results->runs[i].conditions.bandwidth_before = watch->bandwidth_before;
             results->runs[i].conditions.bandwidth_after = after;

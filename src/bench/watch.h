@@ -48,9 +48,9 @@ struct watch {
 };
 
 /* Before the session opens and after it is closed. Bandwidth that cannot be read is not known: no
- * reason to measure nothing. */
-void watch_visit_begin(struct watch *watch, const struct results *results,
-                       const struct cell_record *cell, int64_t output_length);
+ * reason to measure nothing, but that the device is lost (ERROR_DEVICE, before). */
+int watch_visit_begin(struct watch *watch, const struct results *results,
+                      const struct cell_record *cell, int64_t output_length, struct error *error);
 int watch_visit_end(struct watch *watch, struct results *results, struct cell_record *cell,
                     int64_t output_length, struct error *error);
 

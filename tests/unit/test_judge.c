@@ -235,6 +235,19 @@ static const struct cell_record *measure_limits(double bandwidth, double peak)
     return &fixture.results.cells[0];
 }
 
+/* Lost in what is read before a cell: the cell is left for a fresh process. */
+static void a_device_lost_in_the_probe_costs_no_cell(void **state)
+{
+    (void)state;
+    const struct cell_record *cell = measure_limits(1e9, 1e9);
+    fixture.script.probes_left = 2;
+    assert_int_equal(fixture_run(&fixture), ERROR_DEVICE);
+    assert_int_equal(cell->status, CELL_PENDING);
+    assert_string_equal(cell->reason, "");
+    assert_null(strstr(text_string(&fixture.log), "open"));
+    fixture_close(&fixture);
+}
+
 static void limits_follow_from_bytes_and_ceilings(void **state)
 {
     (void)state;
@@ -366,6 +379,7 @@ int main(void)
         cmocka_unit_test(clocks_that_differ_are_named),
         cmocka_unit_test(a_little_of_everything_is_no_reason),
         cmocka_unit_test(energy_is_per_generated_token),
+        cmocka_unit_test(a_device_lost_in_the_probe_costs_no_cell),
         cmocka_unit_test(limits_follow_from_bytes_and_ceilings),
         cmocka_unit_test(a_ceiling_that_is_exceeded_is_wrong),
         cmocka_unit_test(a_peak_that_is_exceeded_is_measured_again),

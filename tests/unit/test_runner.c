@@ -111,6 +111,38 @@ static void test_a_lost_device_ends_the_grid_here(void **state)
     fixture_close(&fixture);
 }
 
+/* 100 MB of the device are gone once the third cell has begun. */
+static void leak_in_the_third_cell(struct fixture *fixture, const struct runner_event *event)
+{
+    if (event->kind == RUNNER_CELL_BEGIN && event->cell_index == 2)
+        fixture->script.available_bytes -= (int64_t)100 << 20;
+}
+
+/* Memory that does not come back is charged to the cell that lost it, also where its session did
+ * not even open. */
+static void test_memory_lost_by_a_session_that_does_not_open(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct engine_ops ops = engine_fake;
+    ops.own_device = true;
+    static const struct fake_fault fault = {FAKE_OPEN_FAILS, 2, 4, -1};
+    fixture.script.faults = &fault;
+    fixture.script.fault_count = 1;
+    fixture.script.device_allocated_bytes = 1 << 20;
+    fixture.script.device_reserved_bytes = 1 << 20;
+    fixture.script.available_bytes = (int64_t)1 << 30;
+    fixture.watch = leak_in_the_third_cell;
+    fixture_open(&fixture);
+    fixture.options.ops = &ops;
+    assert_int_equal(fixture_run(&fixture), ERROR_FAILED);
+    assert_int_equal(fixture.results.cells[2].status, CELL_FAILED);
+    for (size_t i = 0; i < 4; i++)
+        assert_close(fixture.results.cells[i].memory_missing_mb, i == 2 ? 100 : 0, 1e-9);
+    fixture_close(&fixture);
+}
+
 static void test_one_token_and_one_run(void **state)
 {
     (void)state;
@@ -466,6 +498,7 @@ int main(void)
         cmocka_unit_test(test_memory_of_a_device),
         cmocka_unit_test(test_order_of_actions),
         cmocka_unit_test(test_a_lost_device_ends_the_grid_here),
+        cmocka_unit_test(test_memory_lost_by_a_session_that_does_not_open),
         cmocka_unit_test(test_one_token_and_one_run),
         cmocka_unit_test(test_a_cell_that_fails),
         cmocka_unit_test(test_a_reason_too_long_is_cut_between_characters),

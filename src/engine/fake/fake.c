@@ -289,6 +289,9 @@ static int fake_limit_run(struct engine *engine, struct limit_probe *probe, stru
     if (probe->working_bytes < 0)
         return error_set(error, ERROR_INPUT, "a buffer of %lld bytes",
                          (long long)probe->working_bytes);
+    if (probe->working_bytes > 0 && engine->script->probes_left > 0 &&
+        --engine->script->probes_left == 0)
+        return error_set(error, ERROR_DEVICE, "scripted: the device is lost in a probe");
     bool reads = probe->kind != LIMIT_MULTIPLY_ADD;
     probe->work = reads ? (double)probe->working_bytes : 1e9;
     fake_script_spend(engine->script,

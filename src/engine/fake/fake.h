@@ -65,6 +65,7 @@ struct fake_script {
     int64_t device_reserved_bytes;
     double bandwidth;    /* bytes per second, of limit_run */
     double flops;        /* operations per second, of limit_run */
+    int64_t probes_left; /* calls of limit_run until the device is lost in one; 0: never */
     double device_clock; /* how fast the device's own clock runs; 0: it has none */
     /* Of prefill and step, where components are asked for; they add up to 1. */
     double component_parts[ENGINE_COMPONENT_COUNT];
