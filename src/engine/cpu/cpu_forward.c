@@ -8,6 +8,7 @@
 struct view {
     const float *x;
     int64_t stride;
+    enum kernel_type prepared;
 };
 
 static float *hidden_rows(const struct cpu_pass *pass)
@@ -27,9 +28,16 @@ static enum kernel_activation activation_of(const struct architecture *a)
     return table[a->activation];
 }
 
-/* One matrix of a projection: the outputs from `column` on. */
+/* Activations as a type's products take them; all grouped types share one form. */
+static bool is_prepared(enum kernel_type prepared, enum kernel_type type)
+{
+    return prepared == type || (kernel_type_is_grouped(prepared) && kernel_type_is_grouped(type));
+}
+
+/* One matrix of a projection: the outputs from `column` on. view->prepared says for which type the
+ * rows have been made ready, KERNEL_F32 for none. */
 static void run_matrix(struct session *session, const struct cpu_matrix *matrix, const float *bias,
-                       const struct view *view, int64_t rows, int64_t column,
+                       struct view *view, int64_t rows, int64_t column,
                        const struct linear_output *output)
 {
     struct engine *engine = session->engine;
@@ -50,8 +58,10 @@ static void run_matrix(struct session *session, const struct cpu_matrix *matrix,
     };
     if (matrix->type != KERNEL_F32) {
         void *prepared = session_at(session, session->plan.prepared);
-        cpu_linear_prepare(engine->pool, engine->kernels, matrix->type, view->x, view->stride, rows,
-                           matrix->inputs, prepared);
+        if (!is_prepared(view->prepared, matrix->type))
+            cpu_linear_prepare(engine->pool, engine->kernels, matrix->type, view->x, view->stride,
+                               rows, matrix->inputs, prepared);
+        view->prepared = matrix->type;
         call.x = prepared;
         call.x_stride = matrix->inputs;
     }
@@ -63,7 +73,7 @@ void session_linear(struct session *session, const struct cpu_projection *projec
                     const float *x, int64_t x_stride, int64_t rows,
                     const struct linear_output *output)
 {
-    const struct view view = {x, x_stride};
+    struct view view = {x, x_stride, KERNEL_F32};
     int64_t column = projection->matrix.outputs;
     run_matrix(session, &projection->matrix, projection->bias, &view, rows, 0, output);
     for (int i = 0; i < projection->more_count; i++) {
