@@ -5,9 +5,6 @@
 
 enum { SIGN = 0x8000 };
 
-/* The formats of gguf_blocks.c by ggml's numbers. */
-enum { Q4_0 = 2, Q4_1 = 3, Q5_0 = 6, Q5_1 = 7, Q8_0 = 8, Q4_K = 12, Q5_K = 13, Q6_K = 14 };
-
 static uint16_t half_bits(const unsigned char *bytes)
 {
     return (uint16_t)(bytes[0] | bytes[1] << 8);
@@ -59,41 +56,77 @@ static void split_q6_k(const unsigned char *block, struct gguf_parts *out)
     }
 }
 
+static void split_q4_0(const unsigned char *block, struct gguf_parts *out)
+{
+    split_nibbles(block + 2, NULL, out->values);
+}
+
+static void split_q4_1(const unsigned char *block, struct gguf_parts *out)
+{
+    split_nibbles(block + 4, NULL, out->values);
+}
+
+static void split_q5_0(const unsigned char *block, struct gguf_parts *out)
+{
+    split_nibbles(block + 6, block + 2, out->values);
+}
+
+static void split_q5_1(const unsigned char *block, struct gguf_parts *out)
+{
+    split_nibbles(block + 8, block + 4, out->values);
+}
+
+static void split_q8_0(const unsigned char *block, struct gguf_parts *out)
+{
+    memcpy(out->values, block + 2, 32);
+}
+
+static void split_q4_k(const unsigned char *block, struct gguf_parts *out)
+{
+    split_super(block, block + 16, NULL, out);
+}
+
+static void split_q5_k(const unsigned char *block, struct gguf_parts *out)
+{
+    split_super(block, block + 48, block + 16, out);
+}
+
+/* By ggml's numbers. A format of gguf_blocks.c that is not here is only read as float32. */
+static const struct format {
+    int id;
+    int sub_scales; /* of a block */
+    void (*split)(const unsigned char *block, struct gguf_parts *out);
+} formats[] = {
+    {2, 0, split_q4_0}, {3, 0, split_q4_1},  {6, 0, split_q5_0},  {7, 0, split_q5_1},
+    {8, 0, split_q8_0}, {12, 8, split_q4_k}, {13, 8, split_q5_k}, {14, 16, split_q6_k},
+};
+
+static const struct format *find(const struct gguf_block *block)
+{
+    for (size_t i = 0; block != NULL && i < sizeof formats / sizeof formats[0]; i++)
+        if (formats[i].id == block->id)
+            return &formats[i];
+    return NULL;
+}
+
 bool gguf_block_has_parts(const struct gguf_block *block)
 {
-    return block != NULL && block->read != NULL && block->elements > 1;
+    return find(block) != NULL;
+}
+
+int gguf_block_sub_scales(const struct gguf_block *block)
+{
+    const struct format *format = find(block);
+    return format != NULL ? format->sub_scales : 0;
 }
 
 void gguf_block_split(const struct gguf_block *block, const unsigned char *data,
                       struct gguf_parts *out)
 {
+    const struct format *format = find(block);
+    if (format == NULL)
+        return;
     out->scale = half_bits(data);
     out->minimum = half_bits(data + 2);
-    switch (block->id) {
-    case Q4_0:
-        split_nibbles(data + 2, NULL, out->values);
-        break;
-    case Q4_1:
-        split_nibbles(data + 4, NULL, out->values);
-        break;
-    case Q5_0:
-        split_nibbles(data + 6, data + 2, out->values);
-        break;
-    case Q5_1:
-        split_nibbles(data + 8, data + 4, out->values);
-        break;
-    case Q4_K:
-        split_super(data, data + 16, NULL, out);
-        break;
-    case Q5_K:
-        split_super(data, data + 48, data + 16, out);
-        break;
-    case Q6_K:
-        split_q6_k(data, out);
-        break;
-    case Q8_0:
-    default:
-        memcpy(out->values, data + 2, 32);
-        break;
-    }
+    format->split(data, out);
 }

@@ -15,9 +15,13 @@ struct gguf_parts {
     int8_t sub_minimums[8];
 };
 
-/* Has this format parts, and can be read at all? */
+/* Can blocks of this format be split? */
 bool gguf_block_has_parts(const struct gguf_block *block);
 
+/* Sub-scales of a block: 8, in Q6_K 16; 0 where the format has none. */
+int gguf_block_sub_scales(const struct gguf_block *block);
+
+/* A block of a format that has parts. */
 void gguf_block_split(const struct gguf_block *block, const unsigned char *data,
                       struct gguf_parts *out);
 

@@ -142,15 +142,13 @@ static void read_row_parts(const struct gguf_block *block, const unsigned char *
                            int64_t columns, struct weight_parts out)
 {
     struct gguf_parts parts = {{0}, 0, 0, {0}, {0}};
-    int64_t groups = block->elements / 32;
-    bool is_super = block->elements == GGUF_BLOCK_ELEMENTS_MAX;
-    int64_t subs = strcmp(block->name, "Q6_K") == 0 ? 2 * groups : groups;
+    int64_t groups = block->elements / 32, subs = gguf_block_sub_scales(block);
     for (int64_t i = 0; i < columns / block->elements; i++) {
         gguf_block_split(block, data + (size_t)i * block->bytes, &parts);
         memcpy(out.values + i * block->elements, parts.values, (size_t)block->elements);
         out.scales[i] = parts.scale;
         out.minimums[i] = parts.minimum;
-        if (!is_super)
+        if (subs == 0)
             continue;
         memcpy(out.sub_scales + i * subs, parts.sub_scales, (size_t)subs);
         memcpy(out.sub_minimums + i * groups, parts.sub_minimums, (size_t)groups);
@@ -166,7 +164,7 @@ void weight_read_parts(const struct model *model, struct weight_id id, int64_t f
     const struct gguf_block *block = source->tensor->block;
     int64_t columns = source->shape.columns;
     int64_t blocks = columns / block->elements, groups = columns / 32;
-    int64_t subs = strcmp(block->name, "Q6_K") == 0 ? 2 * groups : groups;
+    int64_t subs = blocks * gguf_block_sub_scales(block);
     for (int64_t i = 0; i < count; i++) {
         int64_t row = first + i;
         int64_t place = row / source->group * source->stride + row % source->group + source->offset;

@@ -62,6 +62,13 @@ static void block_formats(void **state)
     assert_null(gguf_block_find(4711));
     assert_false(gguf_block_has_parts(gguf_block_find(0)));  /* F32 */
     assert_false(gguf_block_has_parts(gguf_block_find(10))); /* Q2_K: not read */
+    /* A format that can be read one day has no parts before somebody says which. */
+    struct gguf_block unknown = *gguf_block_find(8);
+    unknown.id = 9;
+    assert_false(gguf_block_has_parts(&unknown));
+    assert_int_equal(gguf_block_sub_scales(gguf_block_find(8)), 0);
+    assert_int_equal(gguf_block_sub_scales(gguf_block_find(12)), 8);
+    assert_int_equal(gguf_block_sub_scales(gguf_block_find(14)), 16);
 }
 
 /* Parses a copy of `bytes`; returns the code and leaves the text in `error`. */
