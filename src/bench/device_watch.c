@@ -27,12 +27,6 @@ static const struct {
 };
 enum { THROTTLES = sizeof throttles / sizeof throttles[0] };
 
-/* What is not a number is not there. */
-static double larger(double a, double b)
-{
-    return fmax(a, b);
-}
-
 static double rise(double before, double after)
 {
     return after >= before ? after - before : NAN;
@@ -58,10 +52,10 @@ struct device_reading device_watch_between(const struct device_reading *before,
         .energy_j = rise(before->energy_j, after->energy_j),
         .core_mhz = after->core_mhz,
         .memory_mhz = after->memory_mhz,
-        .temperature_c = larger(before->temperature_c, after->temperature_c),
+        .temperature_c = fmax(before->temperature_c, after->temperature_c),
         .heat_throttled_s = rise(before->heat_throttled_s, after->heat_throttled_s),
         .power_throttled_s = rise(before->power_throttled_s, after->power_throttled_s),
-        .other_processes = larger(before->other_processes, after->other_processes),
+        .other_processes = fmax(before->other_processes, after->other_processes),
         .memory_used_bytes = after->memory_used_bytes,
         .throttle = seen_in_either(before->throttle, after->throttle),
     };
@@ -191,7 +185,7 @@ static void judge_throttle(struct verdict *verdict, enum verdict_cause cause,
     char names[RECORD_THROTTLE_MAX];
     device_watch_name_throttle(names, sizeof names, found);
     if (seen > 0)
-        verdict_add(verdict, cause, "beside %zu of %zu runs the GPU's clocks were held down: %.50s",
+        verdict_add(verdict, cause, "beside %zu of %zu runs the GPU's clocks were held down: %s",
                     seen, count, names);
     else if (throttled_s > noise_s && throttled_s > lost_share * time_s)
         verdict_add(verdict, cause, "the GPU's clocks were held down for %.3g of %.3g s",

@@ -48,7 +48,7 @@ struct verdict_cause_facts {
 };
 extern const struct verdict_cause_facts verdict_causes[VERDICT_CAUSE_COUNT];
 
-enum { VERDICT_TEXT_MAX = 112 };
+enum { VERDICT_TEXT_MAX = 160 };
 
 struct verdict {
     enum verdict_level level;

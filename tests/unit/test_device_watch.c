@@ -114,6 +114,12 @@ static void every_disturbance_is_named(void **state)
          {.throttle = DEVICE_THROTTLE_HARDWARE_HEAT | DEVICE_THROTTLE_POWER_BRAKE},
          RUNS - 1,
          "heat by hardware, power brake"},
+        {VERDICT_GPU_THROTTLED,
+         {.throttle = DEVICE_THROTTLE_HEAT | DEVICE_THROTTLE_HARDWARE_HEAT |
+                      DEVICE_THROTTLE_HARDWARE | DEVICE_THROTTLE_POWER_BRAKE |
+                      DEVICE_THROTTLE_SYNC_BOOST},
+         RUNS - 1,
+         "heat by driver, heat by hardware, hardware slowdown, power brake, sync boost"},
         {VERDICT_GPU_THROTTLED, {.throttle = DEVICE_THROTTLE_HARDWARE}, RUNS - 1, "hardware slow"},
         {VERDICT_GPU_THROTTLED, {.throttle = DEVICE_THROTTLE_SYNC_BOOST}, RUNS - 1, "sync boost"},
         {VERDICT_GPU_THROTTLED, {.heat_throttled_s = 0.25}, 0, "for 2 of 12"},
