@@ -1,4 +1,5 @@
 /* "The GPU beside the runs": energy, power, clocks, heat and company; see report_text.h. */
+#include <math.h>
 #include <string.h>
 
 #include "report/markdown.h"
@@ -22,6 +23,16 @@ static void add_number(struct markdown_table *table, double value)
         markdown_table_cell(table, "n/a");
 }
 
+/* The most that were seen; NaN where no run knows. A cell's own number is 0 for that too. */
+static double count_others(const struct analysis_cell *cell)
+{
+    double most = NAN;
+    for (size_t i = 0; i < cell->run_count; i++)
+        most = fmax(most, cell->runs[i].conditions.device.other_processes);
+    double known = cell->record->conditions.other_processes;
+    return known > 0.0 ? fmax(most, known) : most;
+}
+
 static void add_cell(struct markdown_table *table, const struct analysis_cell *cell,
                      const struct device_conditions *known)
 {
@@ -37,7 +48,11 @@ static void add_cell(struct markdown_table *table, const struct analysis_cell *c
     add_number(table, known->temperature_c);
     markdown_table_escaped(table,
                            known->throttle_reasons[0] != '\0' ? known->throttle_reasons : "n/a");
-    markdown_table_printf(table, "%.0f", known->other_processes);
+    double others = count_others(cell);
+    if (isnan(others))
+        markdown_table_cell(table, "n/a");
+    else
+        markdown_table_printf(table, "%.0f", others);
 }
 
 /* Whose energy it is and where it comes from, once for the group. */

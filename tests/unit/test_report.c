@@ -390,6 +390,15 @@ static void test_the_gpu_beside_the_runs(void **state)
     report = report_of(files, 1);
     assert_contains(report, "by mean power times time");
     free(report);
+    /* None and not known are two things. */
+    results.cells[0].conditions.other_processes = 0;
+    report = report_of(files, 1);
+    assert_contains(report, "power limit      |             n/a |");
+    free(report);
+    results.runs[0].conditions.device.other_processes = 0;
+    report = report_of(files, 1);
+    assert_contains(report, "power limit      |               0 |");
+    free(report);
     results_free(&results);
 }
 
