@@ -117,14 +117,14 @@ static int measure_sizes(json_t *list, const struct setup *setup, enum limit_kin
         if ((code == ERROR_MEMORY && i > 0) ||
             (code == ERROR_INPUT && kind != LIMIT_READ_BANDWIDTH))
             break;
-        if (code == 0)
-            code = json_array_append_new(
-                list, json_pack("{s:i, s:I, s:f, s:o, s:I}", "threads", threads, "working_bytes",
-                                (json_int_t)probe.working_bytes, "gb_per_s", reading.rate / 1e9,
-                                "ci95", interval_json(reading.interval, 1e9), "passes",
-                                (json_int_t)reading.passes));
         if (code != 0)
             return code;
+        json_t *item =
+            json_pack("{s:i, s:I, s:f, s:o, s:I}", "threads", threads, "working_bytes",
+                      (json_int_t)probe.working_bytes, "gb_per_s", reading.rate / 1e9, "ci95",
+                      interval_json(reading.interval, 1e9), "passes", (json_int_t)reading.passes);
+        if (json_array_append_new(list, item) != 0)
+            return error_set(error, ERROR_MEMORY, "no memory for a reading");
     }
     limit_release(setup->ops, setup->engine);
     return 0;
