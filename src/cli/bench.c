@@ -171,10 +171,10 @@ static int measure(struct bench *bench)
     stop_watch_end();
     progress_clear(&bench->progress);
     const struct schedule *schedule = &bench->settings.schedule;
-    /* Of a lost device the next process goes on, if there is anything left. */
+    /* Of a lost device the next process goes on, if there is anything left and who starts it. */
     int64_t next = 0;
     struct error ignored = {0};
-    if (code == ERROR_DEVICE &&
+    if (code == ERROR_DEVICE && bench->settings.flags.schedule.supervised != NULL &&
         runner_next_process(&next, &bench->results, schedule, &ignored) == 0 && next != 0) {
         terminal_say_error(bench->command->name, error.text);
         return CLI_DEVICE_LOST;
@@ -197,8 +197,10 @@ static int run_prepared(struct bench *bench)
     const struct bench_plan plan = {&bench->setup, &bench->settings.flags.setup,
                                     &bench->settings.config, &bench->settings.schedule,
                                     &bench->results};
-    /* Of several processes the first speaks for all. */
-    if (bench->settings.flags.schedule.process <= 1)
+    /* Of several processes the first speaks for all, also for one in its place. */
+    const char *supervised = bench->settings.flags.schedule.supervised;
+    bool follows = supervised != NULL && strcmp(supervised, "next") == 0;
+    if (bench->settings.flags.schedule.process <= 1 && !follows)
         bench_print_header(&plan);
     if (!bench->settings.flags.dry_run)
         return measure(bench);

@@ -35,7 +35,7 @@ struct option {
     const char *value; /* how help shows its value; NULL for a switch */
     enum option_kind kind;
     size_t offset;
-    const char *help;
+    const char *help;    /* NULL: the program's word to itself, shown nowhere */
     const char *choices; /* "auto random real" */
     int64_t minimum, maximum;
     bool takes_path; /* shell completion offers files */

@@ -22,7 +22,7 @@ static void print_value_cases(FILE *stream)
         struct option_walk walk = {0};
         struct option row;
         while (option_next(commands[i], &walk, &row, NULL)) {
-            if (row.value == NULL)
+            if (row.value == NULL || row.help == NULL)
                 continue;
             (void)fprintf(stream, "        %s:--%s) takes_value=1 files=%d values='",
                           commands[i]->name, row.name, row.takes_path);
@@ -40,7 +40,8 @@ static void print_flag_cases(FILE *stream)
         (void)fprintf(stream, "        %s) files=%d values='", commands[i]->name,
                       commands[i]->operand != NULL);
         while (option_next(commands[i], &walk, &row, NULL))
-            (void)fprintf(stream, "--%s ", row.name);
+            if (row.help != NULL)
+                (void)fprintf(stream, "--%s ", row.name);
         (void)fputs("--help' ;;\n", stream);
     }
 }

@@ -83,6 +83,8 @@ void command_print_help(const struct command *command, FILE *stream)
         if (group != shown && (shown == NULL || strcmp(group->title, shown->title) != 0))
             print_heading(stream, group->title);
         shown = group;
+        if (row.help == NULL)
+            continue;
         char left[96];
         (void)snprintf(left, sizeof left, "--%s%s%s", row.name, row.value != NULL ? " " : "",
                        row.value != NULL ? row.value : "");

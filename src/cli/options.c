@@ -92,7 +92,8 @@ static int refuse_unknown(const struct command *command, const char *argument, s
     struct option_walk walk = {0};
     struct option row;
     while (count < NAMES_MAX && option_next(command, &walk, &row, NULL))
-        names[count++] = row.name;
+        if (row.help != NULL)
+            names[count++] = row.name;
 
     size_t dashes = strspn(argument, "-");
     size_t length = strcspn(argument, "=");

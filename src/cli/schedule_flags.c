@@ -67,6 +67,11 @@ const struct option schedule_options[SCHEDULE_OPTIONS] = {
      .maximum = PROCESSES_LIMIT,
      .offset = offsetof(struct schedule_flags, process),
      .help = "only the part of process K of --processes, in this one"},
+    {.name = "supervised",
+     .value = "first|next",
+     .kind = OPTION_CHOICE,
+     .choices = "first next",
+     .offset = offsetof(struct schedule_flags, supervised)},
 };
 
 static int refuse_without_precision(const struct schedule_flags *flags, struct error *error)

@@ -15,10 +15,11 @@ struct schedule_flags {
     const char *order; /* "random" or "grid" */
     int64_t processes;
     int64_t process;
+    const char *supervised; /* "first" or "next": what the supervisor tells its processes */
 };
 
-/* The last row, --process, is of one start and not of the results. */
-enum { SCHEDULE_OPTIONS = 9, SCHEDULE_RECORDED_OPTIONS = 8 };
+/* The last rows, --process and --supervised, are of one start and not of the results. */
+enum { SCHEDULE_OPTIONS = 10, SCHEDULE_RECORDED_OPTIONS = 8 };
 extern const struct option schedule_options[SCHEDULE_OPTIONS];
 
 /* Fills what was not given and refuses what does not go together. `num_runs_given`: by a flag. */

@@ -67,12 +67,12 @@ static int wait_for(pid_t child, bool *stopped)
     }
 }
 
-/* "tokenmark bench --process K", then --resume FILE, or what was typed where there is no file
- * yet. The words are the caller's. NULL when out of memory. */
+/* "tokenmark bench --process K --supervised WORD", then --resume FILE, or what was typed where
+ * there is no file yet. The words are the caller's. NULL when out of memory. */
 static const char **make_arguments(const struct supervised *supervised, bool exists,
-                                   const char *process)
+                                   const char *process, const char *word)
 {
-    const char **arguments = calloc((size_t)supervised->argument_count + 8, sizeof *arguments);
+    const char **arguments = calloc((size_t)supervised->argument_count + 10, sizeof *arguments);
     size_t at = 0;
     if (arguments == NULL)
         return NULL;
@@ -80,6 +80,8 @@ static const char **make_arguments(const struct supervised *supervised, bool exi
     arguments[at++] = "bench";
     arguments[at++] = "--process";
     arguments[at++] = process;
+    arguments[at++] = "--supervised";
+    arguments[at++] = word;
     if (exists) {
         arguments[at++] = "--resume";
         arguments[at++] = supervised->file;
@@ -98,11 +100,11 @@ static const char **make_arguments(const struct supervised *supervised, bool exi
 
 /* One process from its start to its end; the exit code, or -1 with the reason told. */
 static int run_process(const struct supervised *supervised, bool exists, int64_t process,
-                       bool *stopped)
+                       const char *word, bool *stopped)
 {
     char number[24], text[256];
     (void)snprintf(number, sizeof number, "%lld", (long long)process);
-    const char **arguments = make_arguments(supervised, exists, number);
+    const char **arguments = make_arguments(supervised, exists, number, word);
     pid_t child = 0;
     int failure = ENOMEM;
     /* posix_spawn takes words that it does not change without saying so. */
@@ -172,7 +174,8 @@ static int run_all(const struct supervised *supervised)
     bool exists = supervised->exists, stopped = false;
     struct state before = {0}, now;
     int code = CLI_DONE, exit_code = CLI_DONE;
-    for (;; before = now) {
+    const char *word = "first";
+    for (;; before = now, word = "next") {
         if (read_state(&now, supervised, exists, &error) != 0) {
             terminal_say_error(supervised->command, error.text);
             return CLI_FAILED;
@@ -183,7 +186,7 @@ static int run_all(const struct supervised *supervised)
             return exit_code != CLI_DONE ? exit_code : CLI_FAILED;
         if (code == CLI_DEVICE_LOST)
             terminal_warn("the device was lost: a fresh process goes on");
-        code = run_process(supervised, exists, now.process, &stopped);
+        code = run_process(supervised, exists, now.process, word, &stopped);
         if (code < 0 || stopped)
             return CLI_FAILED;
         if (code == CLI_USAGE)

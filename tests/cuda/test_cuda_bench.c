@@ -155,6 +155,7 @@ static void test_a_lost_device_costs_one_cell(void **state)
     assert_int_equal(json_array_size(json_object_get(root, "runs")), 4);
     assert_int_equal(count_words(outcome.err, "a fresh process goes on"), 1);
     assert_int_equal(count_words(outcome.err, "1 of 3 cells failed"), 1);
+    assert_int_equal(count_words(outcome.out, "device    emu"), 1);
     assert_int_equal(count_words(outcome.out, "Results: run.json"), 1);
     json_decref(root);
 }
