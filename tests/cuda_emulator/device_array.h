@@ -19,6 +19,7 @@ template <typename T> class device_array
     explicit device_array(const std::vector<T> &values) : device_array(values.size())
     {
         cudaMemcpy(data_, values.data(), count_ * sizeof(T), cudaMemcpyHostToDevice);
+        cudaStreamSynchronize(nullptr); /* it is there for streams that do not block, too */
     }
     device_array(const device_array &) = delete;
     device_array &operator=(const device_array &) = delete;

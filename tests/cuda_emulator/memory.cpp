@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <vector>
 
 namespace cuda_emulator
 {
@@ -260,10 +261,21 @@ cudaError_t cudaMemcpyAsync(void *target, const void *source, size_t bytes, cuda
     return cudaSuccess;
 }
 
+/* From pageable memory to the device it may return when the bytes are staged. */
 cudaError_t cudaMemcpy(void *target, const void *source, size_t bytes, cudaMemcpyKind kind)
 {
     if (cudaError_t failed = refuse_while_capturing())
         return failed;
+    if (bytes > 0)
+        check_copy(target, source, bytes, kind);
+    if (bytes > 0 && kind == cudaMemcpyHostToDevice && !in_pinned_memory(source, bytes)) {
+        if (cudaError_t failed = due_failure())
+            return failed;
+        auto *first = static_cast<const unsigned char *>(source);
+        std::vector<unsigned char> staged(first, first + bytes);
+        enqueue_unwaited([=] { std::memcpy(target, staged.data(), staged.size()); });
+        return cudaSuccess;
+    }
     return cudaMemcpyAsync(target, source, bytes, kind, nullptr);
 }
 

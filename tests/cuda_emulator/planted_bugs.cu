@@ -268,6 +268,28 @@ bool early_host_read(bool planted)
     return right;
 }
 
+/* A copy from pageable memory, and a kernel on a stream that does not wait for it. */
+bool unordered_upload(bool planted)
+{
+    constexpr size_t count = 4 * block_threads;
+    std::vector<float> values = ramp(count);
+    device_array<float> in(count);
+    device_array<float> out(count);
+    cudaStream_t stream;
+    cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+    if (planted)
+        cudaMemcpy(in.data(), values.data(), count * sizeof(float), cudaMemcpyHostToDevice);
+    else
+        cudaMemcpyAsync(in.data(), values.data(), count * sizeof(float), cudaMemcpyHostToDevice,
+                        stream);
+    launch_shape launch = {1, block_threads, 0, stream, false};
+    launch_kernel<misaligned_access_kernel>(launch, out.data(), in.data(), 0);
+    cudaStreamSynchronize(stream);
+    std::vector<float> result = out.values();
+    cudaStreamDestroy(stream);
+    return std::memcmp(result.data(), values.data(), count * sizeof(float)) == 0;
+}
+
 struct test_case {
     const char *name;
     bool (*run)(bool planted);
@@ -292,6 +314,7 @@ const test_case cases[] = {
     {"too_much_shared_memory", too_much_shared_memory},
     {"too_large_grid", too_large_grid},
     {"early_host_read", early_host_read},
+    {"unordered_upload", unordered_upload},
 };
 
 int run_all_schedules(const test_case &chosen, bool planted)

@@ -61,6 +61,9 @@ void release_device_memory();
 CUstream_st &stream_of(cudaStream_t handle);
 /* Queues or captures; in the mode that does all at once also executes. */
 void enqueue(cudaStream_t handle, stream_operation operation);
+/* On the default stream; in the late mode executed with whatever comes to it next, or when somebody
+ * waits for it, which streams that do not block never do. */
+void enqueue_unwaited(stream_operation operation);
 void drain(CUstream_st &stream, uint64_t ticket = UINT64_MAX);
 void drain_all();
 /* A call that waits or allocates is not possible now: an error, and the capture is broken. */

@@ -27,7 +27,7 @@ void execute_next(CUstream_st &stream)
     stream.done++;
 }
 
-/* The default stream waits for all blocking ones. They need not wait for it: it is never behind. */
+/* The default stream waits for all blocking ones; they catch up with it when they are used. */
 void wait_for_blocking_streams()
 {
     for (CUstream_st *each : streams)
@@ -83,6 +83,7 @@ void drain(CUstream_st &stream, uint64_t ticket)
 
 void drain_all()
 {
+    drain(default_stream());
     for (CUstream_st *each : streams)
         drain(*each);
 }
@@ -97,9 +98,19 @@ void enqueue(cudaStream_t handle, stream_operation operation)
     bool is_default = &stream == &default_stream();
     if (is_default)
         wait_for_blocking_streams();
+    else if (stream.blocking)
+        drain(default_stream());
     stream.queue.push_back(std::move(operation));
     if (is_default || !settings.late)
         drain(stream);
+}
+
+void enqueue_unwaited(stream_operation operation)
+{
+    wait_for_blocking_streams();
+    default_stream().queue.push_back(std::move(operation));
+    if (!settings.late)
+        drain(default_stream());
 }
 
 cudaError_t refuse_while_capturing()

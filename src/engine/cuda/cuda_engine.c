@@ -44,6 +44,13 @@ int cuda_check(cudaError_t status, const char *what, struct error *error)
                      cudaGetErrorName(status));
 }
 
+cudaError_t engine_upload(const struct engine *engine, void *to, const void *from, size_t bytes)
+{
+    cudaError_t status = cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, engine->stream);
+    cudaError_t arrived = cudaStreamSynchronize(engine->stream);
+    return status != cudaSuccess ? status : arrived;
+}
+
 static int probe(int device_index, struct error *reason)
 {
     int count = 0;

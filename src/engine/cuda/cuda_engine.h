@@ -157,6 +157,10 @@ struct cuda_pass {
 /* 0, or the code and text of a failed call; ERROR_MEMORY where the device has no more memory. */
 int cuda_check(cudaError_t status, const char *what, struct error *error);
 
+/* Host memory of any kind to the device: it is there, for engine->stream too, when this returns.
+ * (cudaMemcpy may return earlier, and engine->stream does not wait for its stream.) */
+cudaError_t engine_upload(const struct engine *engine, void *to, const void *from, size_t bytes);
+
 /* cuda_weights.c: uploads all weights; engine_weights_free takes a half-made engine. */
 int engine_weights_load(struct engine *engine, const struct model *model,
                         const struct engine_options *options, struct error *error);

@@ -53,9 +53,9 @@ static int fill_tables(struct session *session, const struct rope_facts *facts,
                     (capacity + POSITIONS_A_CHUNK - 1) / POSITIONS_A_CHUNK);
     const float *halves[] = {task.cosine, task.sine};
     for (int i = 0; i < 2; i++) {
-        int code = cuda_check(cudaMemcpy(session_at(session, tables[i]), halves[i],
-                                         (size_t)floats * sizeof(float), cudaMemcpyHostToDevice),
-                              "uploading rotary angles", error);
+        cudaError_t status = engine_upload(session->engine, session_at(session, tables[i]),
+                                           halves[i], (size_t)floats * sizeof(float));
+        int code = cuda_check(status, "uploading rotary angles", error);
         if (code != 0)
             return code;
     }

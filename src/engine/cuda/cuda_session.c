@@ -292,7 +292,7 @@ static int prepare_sampling(struct session *session, struct error *error)
         forced = session_at(session, plan->forced);
         size_t bytes = (size_t)(shape->output_length * shape->batch_size) * sizeof *forced;
         int code =
-            cuda_check(cudaMemcpy(forced, shape->forced_tokens, bytes, cudaMemcpyHostToDevice),
+            cuda_check(engine_upload(session->engine, forced, shape->forced_tokens, bytes),
                        "uploading the tokens to be fed", error);
         if (code != 0)
             return code;

@@ -329,7 +329,7 @@ static void load_slopes(struct loader *loader)
         return;
     note(loader, cudaStreamSynchronize(loader->engine->stream));
     architecture_alibi_slopes(a->head_count, host);
-    note(loader, cudaMemcpy(slopes, host, bytes, cudaMemcpyHostToDevice));
+    note(loader, engine_upload(loader->engine, slopes, host, bytes));
 }
 
 static void load_all(struct loader *loader)
