@@ -21,9 +21,11 @@ static const double tick_noise_s = 0.05;
 static const double swapped_minimum = 256; /* pages: 1 MB */
 static const double bandwidth_change = 0.10;
 static const double ceiling_tolerance = 1.05;
-/* Of the decode time; and what the two ends of it may cost on the host. */
+/* Of the decode time; what the two ends of it may cost on the host; and how many of the steps that
+ * the device's clock moves on in. */
 static const double clock_tolerance = 0.01;
 static const double clock_noise_s = 1e-4;
+static const double clock_steps = 2;
 enum { RUNS_MIN = 3 };
 
 static const enum metric_id judged[] = {METRIC_TOTAL_LATENCY, METRIC_PREFILL_TIME,
@@ -245,16 +247,24 @@ static void judge_clocks(struct verdict *verdict, const struct series *series)
                     "the read bandwidth differed by %.0f %% before and after", 100.0 * change);
 }
 
+/* By how much at once the device's clock moves on; 0 where nobody knows. */
+static double clock_resolution_s(const struct results *results)
+{
+    const json_t *engine = json_object_get(results->system, "engine");
+    return 1e-9 * json_number_value(json_object_get(engine, "device_clock_resolution_ns"));
+}
+
 /* The device's clock and the host's around the same steps, and memory that did not come back. */
 static void judge_device(struct verdict *verdict, const struct series *series,
-                         const struct cell_record *cell)
+                         const struct cell_record *cell, const struct results *results)
 {
+    double noise_s = clock_noise_s + clock_steps * clock_resolution_s(results);
     const struct run_record *worst = NULL;
     double largest = 0.0;
     for (size_t i = 0; i < series->count; i++) {
         const struct run_record *run = series->runs[i];
         double difference = fabs(run->device_decode_time - run->decode_time);
-        double excess = difference - clock_noise_s - clock_tolerance * run->decode_time;
+        double excess = difference - noise_s - clock_tolerance * run->decode_time;
         if (excess > largest) {
             largest = excess;
             worst = run;
@@ -308,7 +318,7 @@ int judge_cell(struct cell_record *cell, const struct results *results, int cpu_
         judge_conditions(&cell->verdict, &series, cpu_count);
         judge_clocks(&cell->verdict, &series);
         judge_ceilings(&cell->verdict, &cell->limits);
-        judge_device(&cell->verdict, &series, cell);
+        judge_device(&cell->verdict, &series, cell, results);
         device_watch_judge(&cell->verdict, series.runs, series.count);
         device_watch_summarise(&cell->conditions, series.runs, series.count, tokens_of(&series));
     }

@@ -273,6 +273,26 @@ static void test_clocks(void **state)
     json_decref(wrong);
 }
 
+/* A clock that moves on once a millisecond, or hardly ever: stamps are equal, no run is lost, and
+ * the verdict does not blame the host. */
+static void test_a_coarse_clock(void **state)
+{
+    (void)state;
+    static const char words[] = "--batch-sizes 1 --input-lengths 8 --num-runs 3";
+    json_t *coarse = bench(&outcome, SMALL ",resolution=1000000", words, 0);
+    const json_t *engine = json_object_get(json_object_get(coarse, "system"), "engine");
+    assert_close(number(engine, "device_clock_resolution_ns"), 1e6, 0);
+    assert_false(has_cause(cell_at(coarse, 0), "clocks differ"));
+    assert_true(json_is_number(json_object_get(run_at(coarse, 0), "device_decode_time")));
+    json_decref(coarse);
+    json_t *still = bench(&outcome, SMALL ",resolution=100000000000000", words, 0);
+    engine = json_object_get(json_object_get(still, "system"), "engine");
+    assert_true(json_is_null(json_object_get(engine, "device_clock_resolution_ns")));
+    assert_false(json_is_number(json_object_get(run_at(still, 0), "device_decode_time")));
+    assert_false(has_cause(cell_at(still, 0), "clocks differ"));
+    json_decref(still);
+}
+
 /* A dry run takes no weights to the device: it tells of one that could not even hold them. */
 static void test_a_dry_run_needs_no_memory(void **state)
 {
@@ -307,6 +327,7 @@ int main(void)
         cmocka_unit_test(test_a_device_that_is_no_good),
         cmocka_unit_test(test_memory_that_does_not_come_back),
         cmocka_unit_test(test_what_others_hold_is_not_ours),
+        cmocka_unit_test(test_a_coarse_clock),
         cmocka_unit_test(test_clocks),
         cmocka_unit_test(test_a_dry_run_needs_no_memory),
         cmocka_unit_test(test_an_old_card_is_refused_by_name),

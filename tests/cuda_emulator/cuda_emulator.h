@@ -30,12 +30,14 @@ struct cuda_emulator_settings {
     int compute_capability; /* 10 · major + minor */
     uint64_t capacity;      /* bytes of memory of each device */
     /* What a device can do to a program that is right. */
-    uint64_t others; /* bytes of it that other processes hold */
-    uint64_t hidden; /* bytes that the device tells as free, but cannot give */
-    uint64_t leak;   /* bytes that are gone for good with every allocation that is freed */
-    uint64_t faulty; /* kernels that run while more than this is allocated access illegally: a
-                      * sticky error, told by the call that waits for them; 0: none */
-    uint64_t timer;  /* its clock runs at so many permille of the host's; 1000 */
+    uint64_t others;     /* bytes of it that other processes hold */
+    uint64_t hidden;     /* bytes that the device tells as free, but cannot give */
+    uint64_t leak;       /* bytes that are gone for good with every allocation that is freed */
+    uint64_t faulty;     /* kernels that run while more than this is allocated access illegally: a
+                          * sticky error, told by the call that waits for them; 0: none */
+    uint64_t timer;      /* its clock runs at so many permille of the host's; 1000 */
+    uint64_t resolution; /* and moves on by so many nanoseconds at once; 1 */
+    uint64_t capture;    /* 0: no stream can be captured; 1 */
 };
 
 /* Defaults: ascending, late, one device of compute capability 9.0 with 1 GiB; changed by the

@@ -28,7 +28,7 @@ int chosen_device;
 
 struct cuda_emulator_settings defaults()
 {
-    return {CUDA_EMULATOR_ASCENDING, 0, 1, 1, 90, uint64_t{1} << 30, 0, 0, 0, 0, 1000};
+    return {CUDA_EMULATOR_ASCENDING, 0, 1, 1, 90, uint64_t{1} << 30, 0, 0, 0, 0, 1000, 1, 1};
 }
 
 const char *const schedule_names[CUDA_EMULATOR_SCHEDULES] = {"ascending", "descending", "random",
@@ -46,8 +46,10 @@ uint64_t *find_quantity(struct cuda_emulator_settings &target, const std::string
         const char *name;
         uint64_t *place;
     } quantities[] = {
-        {"capacity", &target.capacity}, {"others", &target.others}, {"hidden", &target.hidden},
-        {"leak", &target.leak},         {"faulty", &target.faulty}, {"timer", &target.timer},
+        {"capacity", &target.capacity},     {"others", &target.others},
+        {"hidden", &target.hidden},         {"leak", &target.leak},
+        {"faulty", &target.faulty},         {"timer", &target.timer},
+        {"resolution", &target.resolution}, {"capture", &target.capture},
     };
     for (const auto &each : quantities)
         if (key == each.name)
@@ -82,7 +84,7 @@ void apply_setting(struct cuda_emulator_settings &target, const std::string &tex
     else if (key == "capability")
         target.compute_capability = static_cast<int>(number);
     else if (uint64_t *place = find_quantity(target, key))
-        *place = number;
+        *place = place == &target.resolution && number == 0 ? 1 : number;
     else
         stop_setting(text);
 }

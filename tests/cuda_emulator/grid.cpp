@@ -282,7 +282,8 @@ uint64_t time_ns()
     clock_gettime(CLOCK_MONOTONIC, &now);
     uint64_t host =
         static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
-    return host / 1000 * settings.timer + host % 1000 * settings.timer / 1000;
+    uint64_t device = host / 1000 * settings.timer + host % 1000 * settings.timer / 1000;
+    return device / settings.resolution * settings.resolution;
 }
 
 void run_grid(const std::string &kernel, const launch_shape &shape,

@@ -318,7 +318,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t handle, cudaStreamCaptureMode)
     if (cudaError_t failed = due_failure())
         return failed;
     CUstream_st &stream = stream_of(handle);
-    if (&stream == &stream_of(nullptr))
+    if (&stream == &stream_of(nullptr) || settings.capture == 0)
         return remember(cudaErrorStreamCaptureUnsupported);
     if (stream.capture)
         return remember(cudaErrorIllegalState);

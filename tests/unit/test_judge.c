@@ -33,6 +33,7 @@ static void read_scripted(void *context, struct counters *counters)
 
 static struct fixture fixture;
 static struct counter_script counters;
+static int64_t resolution_ns; /* of the device's clock; 0: not told */
 
 static void open_one_cell(int64_t runs)
 {
@@ -48,6 +49,9 @@ static const struct verdict *measure(void)
     fixture_open(&fixture);
     fixture.options.watch = (struct watch_options){
         .read_counters = read_scripted, .counters_context = &counters, .cpu_count = 4};
+    if (resolution_ns > 0)
+        fixture.results.system = json_pack("{s:{s:I}}", "engine", "device_clock_resolution_ns",
+                                           (json_int_t)resolution_ns);
     assert_int_equal(fixture_run(&fixture), 0);
     return &fixture.results.cells[0].verdict;
 }
@@ -171,6 +175,25 @@ static void clocks_that_differ_are_named(void **state)
             assert_named(verdict, VERDICT_CLOCKS_DIFFER);
         else
             assert_int_equal(verdict->level, VERDICT_VALID);
+        fixture_close(&fixture);
+    }
+}
+
+/* A clock that moves on every 5 ms may be off by two of its steps more. */
+static void a_coarse_device_clock_is_allowed_for(void **state)
+{
+    (void)state;
+    static const struct {
+        double clock;
+        bool named;
+    } cases[] = {{1.0102, false}, {0.9898, false}, {1.014, false}, {1.03, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        open_one_cell(RUNS);
+        fixture.script.device_clock = cases[i].clock;
+        resolution_ns = 5000000;
+        const struct verdict *verdict = measure();
+        resolution_ns = 0;
+        assert_int_equal(verdict->given[VERDICT_CLOCKS_DIFFER], cases[i].named);
         fixture_close(&fixture);
     }
 }
@@ -377,6 +400,7 @@ int main(void)
         cmocka_unit_test(what_times_show_is_named),
         cmocka_unit_test(what_counters_show_is_named),
         cmocka_unit_test(clocks_that_differ_are_named),
+        cmocka_unit_test(a_coarse_device_clock_is_allowed_for),
         cmocka_unit_test(a_little_of_everything_is_no_reason),
         cmocka_unit_test(energy_is_per_generated_token),
         cmocka_unit_test(a_device_lost_in_the_probe_costs_no_cell),

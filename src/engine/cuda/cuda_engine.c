@@ -149,6 +149,22 @@ static int open_device(struct engine *engine, int index, struct error *error)
     return code;
 }
 
+/* The kernel writes to host memory: nothing of the device is taken. */
+static int measure_clock(struct engine *engine, struct error *error)
+{
+    uint64_t *resolution_ns = NULL;
+    int code = cuda_check(cudaMallocHost((void **)&resolution_ns, sizeof *resolution_ns),
+                          "taking host memory for the device's clock", error);
+    if (code != 0)
+        return code;
+    cudaError_t status = kernel_clock_resolution(resolution_ns, engine->stream);
+    cudaError_t done = cudaStreamSynchronize(engine->stream);
+    code = cuda_check(status != cudaSuccess ? status : done, "reading the device's clock", error);
+    engine->clock_resolution_ns = code == 0 ? *resolution_ns : 0;
+    (void)cudaFreeHost(resolution_ns);
+    return code;
+}
+
 static void engine_close(struct engine *engine)
 {
     if (engine == NULL)
@@ -181,6 +197,8 @@ static int engine_open(struct engine **out, const struct model *model,
     if (code == 0)
         code = open_device(engine, options->device_index, error);
     if (code == 0)
+        code = measure_clock(engine, error);
+    if (code == 0)
         code = thread_pool_create(&engine->pool, threads, false, error);
     if (code == 0)
         code = cuda_linear_open(&engine->linear, &engine->properties, error);
@@ -203,17 +221,21 @@ static json_t *facts(const struct engine *engine)
     int driver = 0, runtime = 0;
     (void)cudaDriverGetVersion(&driver);
     (void)cudaRuntimeGetVersion(&runtime);
+    json_t *resolution = engine->clock_resolution_ns > 0
+                             ? json_integer((json_int_t)engine->clock_resolution_ns)
+                             : json_null();
     json_t *weights =
         engine->architecture != NULL ? json_integer((json_int_t)engine->memory_bytes) : NULL;
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:I, s:o*, s:s, s:s, s:o}", "device",
-                     device, "device_name", engine->properties.name, "dtype",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:I, s:o*, s:s, s:s, s:o, s:o}",
+                     "device", device, "device_name", engine->properties.name, "dtype",
                      dtype_name(engine->type), "kv_dtype", dtype_name(engine->type),
                      "compute_capability", capability, "multiprocessors",
                      engine->properties.multiProcessorCount, "cuda_driver_version", driver,
                      "cuda_runtime_version", runtime, "device_memory_bytes",
                      (json_int_t)engine->properties.totalGlobalMem, "weight_bytes", weights,
                      "decode", engine->use_graph ? "graph" : "launches", "decode_stamps",
-                     engine->sync_steps ? "host" : "device", "gpu", cuda_nvml_facts(engine->nvml));
+                     engine->sync_steps ? "host" : "device", "device_clock_resolution_ns",
+                     resolution, "gpu", cuda_nvml_facts(engine->nvml));
 }
 
 static void read_device(struct engine *engine, struct device_reading *reading)

@@ -58,9 +58,10 @@ struct engine {
 
     void *memory; /* of all weights */
     size_t memory_bytes;
-    int64_t session_bytes;   /* of the open session */
-    int64_t context_bytes;   /* that this process' context takes; 0 where nobody tells */
-    int64_t free_at_opening; /* device memory when this process had its context and no more */
+    int64_t session_bytes;        /* of the open session */
+    int64_t context_bytes;        /* that this process' context takes; 0 where nobody tells */
+    uint64_t clock_resolution_ns; /* of the device's clock; 0 where it was not seen to move */
+    int64_t free_at_opening;      /* device memory when this process had its context and no more */
 
     void *limit_memory;
     size_t limit_bytes;
@@ -80,7 +81,7 @@ struct cuda_plan {
     size_t kept_hidden, kept_normed, kept_qkv;
     size_t partials, counters, counter_bytes;
     size_t state, ids, tokens, chosen, stamps, forced;
-    size_t rope[2][2]; /* [global, local][cosine, sine] */
+    size_t rope[2][2];     /* [global, local][cosine, sine] */
     size_t router, expert_ids, expert_weights, expert_order, expert_inner, expert_output;
     size_t linear, linear_counters;
     size_t workspace_bytes;

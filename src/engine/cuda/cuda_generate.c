@@ -76,7 +76,8 @@ static int deliver(struct session *session, int64_t first, int64_t count, double
         double time_s = now_s;
         if (step < first + count - 1 && span_ns > 0) {
             double part = (double)(pinned->stamps[step] - session->anchor_ns) / span_ns;
-            time_s = session->anchor_s + part * (now_s - session->anchor_s);
+            /* Rounded, the sum may lie above now_s where part is 1: stamps can be equal. */
+            time_s = fmin(session->anchor_s + part * (now_s - session->anchor_s), now_s);
         }
         sink->step(sink->context, step, pinned->chosen + step * batch, time_s);
     }
@@ -301,7 +302,7 @@ int session_decode(struct session *session, int64_t steps, const struct token_si
 double session_device_decode_s(const struct session *session)
 {
     const uint64_t *stamps = session->pinned.stamps;
-    if (session->step == 0)
+    if (session->step == 0 || session->engine->clock_resolution_ns == 0)
         return NAN;
     return (double)(stamps[session->step - 1] - stamps[0]) * 1e-9;
 }

@@ -52,6 +52,9 @@ cudaError_t kernel_state_set(struct device_state *state, int32_t position, int32
 cudaError_t kernel_state_move(struct device_state *state, int32_t positions, cudaStream_t stream);
 /* Stamps the step with the device's clock, then moves position and step on. */
 cudaError_t kernel_state_advance(struct device_state *state, uint64_t *stamps, cudaStream_t stream);
+/* By how many nanoseconds at once the device's clock moves on, as far as a thread can tell that
+ * reads it as fast as it can; 0 where it does not move for milliseconds. */
+cudaError_t kernel_clock_resolution(uint64_t *resolution_ns, cudaStream_t stream);
 
 /* embed.cu: x = embedding[id] * scale + positions[position + offset]. */
 struct embed_call {
