@@ -55,6 +55,19 @@ int watch_visit_begin(struct watch *watch, const struct results *results,
     return read_bandwidth(&watch->bandwidth_before, watch, error);
 }
 
+/* What a run may have changed of the facts that were written down when the engine was opened. */
+static void note_decode_way(const struct watch *watch, const struct results *results)
+{
+    json_t *written = json_object_get(results->system, "engine");
+    if (written == NULL || json_object_get(written, "decode") == NULL)
+        return;
+    json_t *facts = watch->ops->facts(watch->engine);
+    json_t *decode = json_object_get(facts, "decode");
+    if (decode != NULL)
+        (void)json_object_set(written, "decode", decode);
+    json_decref(facts);
+}
+
 int watch_visit_end(struct watch *watch, struct results *results, struct cell_record *cell,
                     int64_t output_length, struct error *error)
 {
@@ -67,6 +80,7 @@ int watch_visit_end(struct watch *watch, struct results *results, struct cell_re
             results->runs[i].conditions.bandwidth_after = after;
         }
     }
+    note_decode_way(watch, results);
     struct watch_options options = *watch->options;
     int code = cell_limits_fill(cell, results, &options, output_length, error);
     if (code == 0 && cell->limits.mfu > 1.0 && options.read_peak != NULL) {

@@ -293,6 +293,28 @@ static void test_a_coarse_clock(void **state)
     json_decref(still);
 }
 
+/* Where no step can be recorded, steps are launched, and the facts say so; else recorded, also
+ * where a run has a single one. */
+static void test_steps_that_cannot_be_recorded(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *emulator, *decode;
+    } ways[] = {{SMALL, "graph"}, {SMALL ",capture=0", "launches"}};
+    json_t *hashes[2];
+    for (int i = 0; i < 2; i++) {
+        json_t *root = bench(&outcome, ways[i].emulator,
+                             "--batch-sizes 1 --input-lengths 8 --num-runs 3 --output-length 2", 0);
+        const json_t *engine = json_object_get(json_object_get(root, "system"), "engine");
+        assert_string_equal(json_string_value(json_object_get(engine, "decode")), ways[i].decode);
+        hashes[i] = json_incref(json_object_get(run_at(root, 2), "output_hash"));
+        json_decref(root);
+    }
+    assert_true(json_equal(hashes[0], hashes[1]));
+    json_decref(hashes[0]);
+    json_decref(hashes[1]);
+}
+
 /* A dry run takes no weights to the device: it tells of one that could not even hold them. */
 static void test_a_dry_run_needs_no_memory(void **state)
 {
@@ -328,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_memory_that_does_not_come_back),
         cmocka_unit_test(test_what_others_hold_is_not_ours),
         cmocka_unit_test(test_a_coarse_clock),
+        cmocka_unit_test(test_steps_that_cannot_be_recorded),
         cmocka_unit_test(test_clocks),
         cmocka_unit_test(test_a_dry_run_needs_no_memory),
         cmocka_unit_test(test_an_old_card_is_refused_by_name),

@@ -199,30 +199,43 @@ static void queue_step(struct session *session)
     queue_sampling(session);
 }
 
-/* Records one step; where it cannot be recorded the session goes on with plain launches. */
-static int capture_step(struct session *session, struct error *error)
+static cudaError_t capture_step(struct session *session)
 {
     cudaStream_t stream = session->engine->stream;
     cudaGraph_t graph = NULL;
-    session_note(session, cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+    cudaError_t status = cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+    if (status != cudaSuccess)
+        return status;
     queue_step(session);
     session_note(session, cudaStreamEndCapture(stream, &graph));
-    if (session->failure == cudaSuccess)
-        session_note(session, cudaGraphInstantiate(&session->graph, graph, 0));
+    status = session->failure;
+    session->failure = cudaSuccess;
+    if (status == cudaSuccess)
+        status = cudaGraphInstantiate(&session->graph, graph, 0);
     if (graph != NULL)
         (void)cudaGraphDestroy(graph);
-    return check_launches(session, "recording a decode step as a graph", error);
+    return status;
+}
+
+/* Records one step; where it cannot be recorded the engine goes on with plain launches, which its
+ * facts tell. What is wrong with the device itself, the next launch shows. */
+static void record_step(struct session *session)
+{
+    if (!session->engine->use_graph || session->graph != NULL)
+        return;
+    if (capture_step(session) == cudaSuccess)
+        return;
+    (void)cudaGetLastError();
+    session->graph = NULL;
+    session->engine->use_graph = false;
 }
 
 /* The first step of a session runs plainly: what is loaded or planned at a first use must not
  * happen while recording. */
 static int launch_step(struct session *session, bool is_first, struct error *error)
 {
-    if (session->engine->use_graph && !is_first && session->graph == NULL) {
-        int code = capture_step(session, error);
-        if (code != 0)
-            return code;
-    }
+    if (!is_first)
+        record_step(session);
     if (session->graph != NULL)
         session_note(session, cudaGraphLaunch(session->graph, session->engine->stream));
     else
@@ -273,6 +286,7 @@ static int decode_stepwise(struct session *session, int64_t steps, const struct 
         if (code != 0)
             return code;
     }
+    record_step(session);
     return 0;
 }
 
@@ -296,7 +310,10 @@ int session_decode(struct session *session, int64_t steps, const struct token_si
         return code;
     double now_s = clock_now_s(session->engine->clock);
     session->length += steps;
-    return deliver(session, first, steps, now_s, sink, error);
+    code = deliver(session, first, steps, now_s, sink, error);
+    if (code == 0)
+        record_step(session); /* for the next run, where this one had a single step */
+    return code;
 }
 
 double session_device_decode_s(const struct session *session)
