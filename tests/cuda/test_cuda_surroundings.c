@@ -251,6 +251,21 @@ static void what_fails_is_not_known(void **state)
     json_decref(document);
 }
 
+/* MIG: the card's memory and processes are not those of the part that this process has. */
+static void a_part_of_a_card_knows_no_neighbours(void **state)
+{
+    (void)state;
+    program_expect(&outcome, NVML("mig=1,others=2,used=1000000000/2000000000") BENCH, 0);
+    json_t *document = load_run();
+    const json_t *gpu = json_object_get(json_object_get(document, "system"), "gpu");
+    assert_true(json_is_true(json_object_get(gpu, "mig")));
+    assert_null(json_object_get(first_run(document), "gpu_other_processes"));
+    assert_null(json_object_get(first_run(document), "gpu_memory_used_mb"));
+    assert_close(number_of(first_run(document), "gpu_power_w"), 350, 1e-9);
+    assert_null(gpu_reason(document, "gpu shared"));
+    json_decref(document);
+}
+
 static void a_library_that_is_not_usable_costs_no_measurement(void **state)
 {
     (void)state;
@@ -356,6 +371,7 @@ int main(void)
         cmocka_unit_test(clocks_that_are_set_are_no_reason),
         cmocka_unit_test(an_old_driver_shows_less),
         cmocka_unit_test(what_fails_is_not_known),
+        cmocka_unit_test(a_part_of_a_card_knows_no_neighbours),
         cmocka_unit_test(a_library_that_is_not_usable_costs_no_measurement),
         cmocka_unit_test(doctor_looks_at_the_gpu),
         cmocka_unit_test(the_header_names_what_disturbs),

@@ -48,7 +48,8 @@ struct nvml_functions {
 struct cuda_nvml {
     void *library;
     struct nvml_functions call;
-    bool is_open; /* init has succeeded */
+    bool is_open;    /* init has succeeded */
+    bool is_divided; /* by MIG: memory and processes are the card's, not those of the part used */
     void *device;
     char missing[160]; /* why nothing can be read; "" where it can */
     char name[sizeof((struct cudaDeviceProp *)NULL)->name];
@@ -129,6 +130,16 @@ static void note_failure(struct cuda_nvml *nvml, const char *what, int code)
                    text != NULL ? text : "no text for it");
 }
 
+/* A mode that is now, beside the one after the next reset. */
+static double ask_mode(int (*function)(void *device, unsigned *current, unsigned *pending),
+                       void *device)
+{
+    unsigned current = 0, pending = 0;
+    return function != NULL && function(device, &current, &pending) == NVML_SUCCESS
+               ? (double)current
+               : NAN;
+}
+
 static void find_device(struct cuda_nvml *nvml, const struct cudaDeviceProp *properties)
 {
     char bus_id[32];
@@ -143,6 +154,8 @@ static void find_device(struct cuda_nvml *nvml, const struct cudaDeviceProp *pro
     code = nvml->call.by_bus(bus_id, &nvml->device);
     if (code != NVML_SUCCESS)
         note_failure(nvml, "finding the card by its PCI address", code);
+    else
+        nvml->is_divided = ask_mode(nvml->call.mig, nvml->device) > 0;
 }
 
 int cuda_nvml_open(struct cuda_nvml **out, const struct cudaDeviceProp *properties,
@@ -234,6 +247,8 @@ static unsigned count_different(const unsigned char *list, unsigned count, size_
  * anybody does not show even this one, so it tells nothing. */
 static double count_others(struct cuda_nvml *nvml)
 {
+    if (nvml->is_divided)
+        return NAN;
     bool is_old = nvml->call.processes == NULL;
     int (*list)(void *device, unsigned *count, void *list) =
         is_old ? nvml->call.processes_v1 : nvml->call.processes;
@@ -254,14 +269,14 @@ static bool read_memory(const struct cuda_nvml *nvml, struct nvml_memory *memory
 double cuda_nvml_used_bytes(const struct cuda_nvml *nvml)
 {
     struct nvml_memory memory = {0};
-    return can_read(nvml) && read_memory(nvml, &memory) ? (double)memory.used : NAN;
+    bool known = can_read(nvml) && !nvml->is_divided && read_memory(nvml, &memory);
+    return known ? (double)memory.used : NAN;
 }
 
 /* Clocks first: they fall soon after the work has ended. */
 void cuda_nvml_read(struct cuda_nvml *nvml, struct device_reading *reading)
 {
     const struct nvml_functions *call = &nvml->call;
-    struct nvml_memory memory = {0};
     device_reading_init(reading);
     if (!can_read(nvml))
         return;
@@ -274,7 +289,7 @@ void cuda_nvml_read(struct cuda_nvml *nvml, struct device_reading *reading)
     reading->heat_throttled_s = read_violation(nvml, POLICY_HEAT);
     reading->power_throttled_s = read_violation(nvml, POLICY_POWER);
     reading->other_processes = count_others(nvml);
-    reading->memory_used_bytes = read_memory(nvml, &memory) ? (double)memory.used : NAN;
+    reading->memory_used_bytes = cuda_nvml_used_bytes(nvml);
 }
 
 static json_t *number_or_null(double value)
@@ -285,16 +300,6 @@ static json_t *number_or_null(double value)
 static json_t *switch_or_null(double value)
 {
     return isnan(value) ? json_null() : json_boolean(value != 0);
-}
-
-/* A mode that is now, beside the one after the next reset. */
-static double ask_mode(int (*function)(void *device, unsigned *current, unsigned *pending),
-                       void *device)
-{
-    unsigned current = 0, pending = 0;
-    return function != NULL && function(device, &current, &pending) == NVML_SUCCESS
-               ? (double)current
-               : NAN;
 }
 
 json_t *cuda_nvml_facts(const struct cuda_nvml *nvml)

@@ -23,7 +23,8 @@ void cuda_nvml_close(struct cuda_nvml *nvml);
  * shown. New reference; NULL when out of memory. */
 json_t *cuda_nvml_facts(const struct cuda_nvml *nvml);
 
-/* Memory of the card that is used, by all processes and the driver; NaN where not shown. */
+/* Memory of the card that is used, by all processes and the driver; NaN where not shown, and of a
+ * card divided by MIG: it is not that of the part. The same holds of other processes. */
 double cuda_nvml_used_bytes(const struct cuda_nvml *nvml);
 
 void cuda_nvml_read(struct cuda_nvml *nvml, struct device_reading *reading);
