@@ -4,6 +4,8 @@
 
 constexpr int limit_threads = 256;
 constexpr int limit_blocks_max = 65535;
+constexpr int read_ahead =
+    4; /* loads that a thread has in flight: the fastest memories need them */
 
 /* Values in [-1, 1), the same for the same index. */
 template <typename T> __global__ void fill_kernel(void *memory, int64_t count)
@@ -27,8 +29,20 @@ __global__ void read_kernel(const uint4 *memory, int64_t count, int64_t passes, 
     uint32_t sum = 0;
     int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
     int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-    int64_t at = first % count, step = stride % count;
-    for (int64_t i = first; i < count * passes; i += stride) {
+    int64_t at = first % count, step = stride % count, i = first;
+    for (; i + (read_ahead - 1) * stride < count * passes; i += read_ahead * stride) {
+        uint4 values[read_ahead];
+#pragma unroll
+        for (int k = 0; k < read_ahead; k++) {
+            values[k] = load_16_once(memory + at);
+            at += step;
+            at -= at >= count ? count : 0;
+        }
+#pragma unroll
+        for (int k = 0; k < read_ahead; k++)
+            sum ^= values[k].x ^ values[k].y ^ values[k].z ^ values[k].w;
+    }
+    for (; i < count * passes; i += stride) {
         uint4 value = load_16_once(memory + at);
         sum ^= value.x ^ value.y ^ value.z ^ value.w;
         at += step;
