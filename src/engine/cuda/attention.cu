@@ -147,26 +147,27 @@ __device__ inline void attend_write(const attention_call &call, const attend_blo
         from_float<T>(value);
 }
 
-/* The parts of all splits together, by the last block that finished one. */
+__device__ inline float attend_power(float x)
+{
+    return expf(x);
+}
+
+/* The parts of all splits together, by the last block that finished one: a warp for 32 elements of
+ * a row. */
 template <typename T>
 __device__ inline void attend_combine(const attention_call &call, const attend_block &block,
                                       int64_t item)
 {
-    int dim = static_cast<int>(call.head_dim);
-    for (int i = static_cast<int>(threadIdx.x); i < attend_rows * dim; i += attend_threads) {
-        int row = i / dim, d = i % dim;
-        float largest = -INFINITY, sum = 0, value = 0;
-        for (int64_t split = 0; split < call.splits; split++)
-            largest = fmaxf(largest, attend_partial(call, item, split)[row * (dim + 2) + dim]);
-        for (int64_t split = 0; split < call.splits; split++) {
-            const float *partial = attend_partial(call, item, split) + row * (dim + 2);
-            if (partial[dim] == -INFINITY)
-                continue;
-            float factor = expf(partial[dim] - largest);
-            sum += factor * partial[dim + 1];
-            value += factor * partial[d];
-        }
-        attend_write<T>(call, block, row, d, value / sum);
+    int dim = static_cast<int>(call.head_dim), pieces = (dim + warp_size - 1) / warp_size;
+    int64_t left = block.queries - block.first_query;
+    int rows = static_cast<int>(left < attend_rows ? left : attend_rows);
+    for (int i = static_cast<int>(threadIdx.x) / warp_size; i < rows * pieces; i += attend_warps) {
+        int row = i / pieces, d = i % pieces * warp_size + lane_index();
+        float value = warp_combine<attend_power>(
+            attend_partial(call, item, 0) + row * (dim + 2), call.splits,
+            static_cast<int64_t>(attend_rows) * (dim + 2), dim, d < dim ? d : 0);
+        if (d < dim)
+            attend_write<T>(call, block, row, d, value);
     }
 }
 

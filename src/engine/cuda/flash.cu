@@ -40,20 +40,27 @@ __device__ inline void flash_mask(const attention_call &call, const flash_block 
                                   int64_t tile, float (&scores)[parts][4])
 {
     int lane = lane_index();
-    int row = static_cast<int>(threadIdx.x) / warp_size * 16 + lane / 4;
-    float slope = call.alibi != nullptr ? call.alibi[blockIdx.y] : 0.0f;
+    /* Keys are counted from a query's position: those in (low, 0] are seen. */
+    int first = static_cast<int>(tile - block.first_position) -
+                static_cast<int>(threadIdx.x) / warp_size * 16; /* from the warp's first query */
+    int own = first + lane % 4 * 2 - lane / 4, low = flash_window_low(call);
+    flash_scale(call, scores);
+    if (call.alibi != nullptr) {
+        float slope = call.alibi[blockIdx.y] * log2_e;
+#pragma unroll
+        for (int part = 0; part < parts; part++)
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+                scores[part][i] += slope * static_cast<float>(own + part * 8 + i % 2 - i / 2 * 8);
+    }
+    if (first > low + 15 && first + parts * 8 <= 1)
+        return;
 #pragma unroll
     for (int part = 0; part < parts; part++)
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            int64_t position = block.first_position + row + i / 2 * 8;
-            int64_t key = tile + part * 8 + lane % 4 * 2 + i % 2;
-            float score = scores[part][i] * call.scale;
-            if (call.softcap > 0)
-                score = call.softcap * tanhf(score / call.softcap);
-            score += slope * static_cast<float>(key - position);
-            bool is_seen = key <= position && (call.window == 0 || key > position - call.window);
-            scores[part][i] = is_seen ? score * log2_e : -INFINITY;
+            int key = own + part * 8 + i % 2 - i / 2 * 8;
+            scores[part][i] = key > low && key <= 0 ? scores[part][i] : -INFINITY;
         }
 }
 

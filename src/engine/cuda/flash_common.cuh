@@ -78,6 +78,36 @@ __device__ inline void flash_scores(float (&scores)[tile_keys / 8][4], T *querie
     }
 }
 
+/* The window as a bound of keys counted from the query's position, which fit int: those above it
+ * are seen. */
+__device__ inline int flash_window_low(const attention_call &call)
+{
+    return call.window > 0 && call.window <= INT32_MAX ? -static_cast<int>(call.window) : INT32_MIN;
+}
+
+/* Scale and soft-cap; the results count in powers of two. */
+template <int parts>
+__device__ inline void flash_scale(const attention_call &call, float (&scores)[parts][4])
+{
+    float before = call.scale, after = log2_e;
+    if (call.softcap > 0) {
+        after *= call.softcap;
+        before /= call.softcap;
+#pragma unroll
+        for (int part = 0; part < parts; part++)
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+                scores[part][i] = tanhf(scores[part][i] * before) * after;
+        return;
+    }
+    before *= after;
+#pragma unroll
+    for (int part = 0; part < parts; part++)
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            scores[part][i] *= before;
+}
+
 /* Running maximum and sum of the thread's two queries. */
 struct flash_softmax {
     float largest[2], sum[2], rescale[2];

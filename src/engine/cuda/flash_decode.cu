@@ -56,29 +56,38 @@ __device__ inline void decode_mask(const attention_call &call, const decode_bloc
                                    int64_t tile, float (&scores)[parts][4])
 {
     int lane = lane_index();
-    float slopes[2] = {0, 0};
+    /* Keys are counted from the position; those in (low, end) are seen. */
+    int first = static_cast<int>(tile - block.position);
+    int end = static_cast<int>(block.end - block.position), low = flash_window_low(call);
+    int own = first + lane % 4 * 2;
+    flash_scale(call, scores);
+    if (call.alibi != nullptr) {
+        float slopes[2] = {0, 0};
 #pragma unroll
-    for (int side = 0; side < 2; side++) {
-        int row = lane / 4 + side * 8;
-        if (call.alibi != nullptr && row < block.heads)
-            slopes[side] = call.alibi[blockIdx.y * block.group + block.first + row];
+        for (int side = 0; side < 2; side++) {
+            int row = lane / 4 + side * 8;
+            if (row < block.heads)
+                slopes[side] = call.alibi[blockIdx.y * block.group + block.first + row] * log2_e;
+        }
+#pragma unroll
+        for (int part = 0; part < parts; part++)
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+                scores[part][i] += slopes[i / 2] * static_cast<float>(own + part * 8 + i % 2);
     }
+    if (first > low && first + parts * 8 <= end)
+        return;
 #pragma unroll
     for (int part = 0; part < parts; part++)
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            int64_t key = tile + part * 8 + lane % 4 * 2 + i % 2;
-            float score = scores[part][i] * call.scale;
-            if (call.softcap > 0)
-                score = call.softcap * tanhf(score / call.softcap);
-            score += slopes[i / 2] * static_cast<float>(key - block.position);
-            bool is_seen =
-                key < block.end && (call.window == 0 || key > block.position - call.window);
-            scores[part][i] = is_seen ? score * log2_e : -INFINITY;
+            int key = own + part * 8 + i % 2;
+            scores[part][i] = key > low && key < end ? scores[part][i] : -INFINITY;
         }
 }
 
-/* One warp's share of the block's keys: out and softmax of its 16 rows. */
+/* One warp's share of the block's keys: out and softmax of its 16 rows. The block's copies of the
+ * queries are on their way, committed as one group. */
 template <typename T, int padded>
 __device__ inline void decode_attend(const attention_call &call, const decode_block &block,
                                      T *queries, T *keys, float (&out)[padded / 8][4],
@@ -100,6 +109,8 @@ __device__ inline void decode_attend(const attention_call &call, const decode_bl
     if (tile < block.end)
         load(keys, from_keys, tile);
     copy_async_commit();
+    copy_async_wait<1>();
+    block_barrier(); /* the queries, which were asked for first, are there */
     for (; tile < block.end; tile += cut::block_keys) {
         copy_async_wait<0>();
         warp_barrier(); /* keys are there, and nobody reads the values of the last tile */
@@ -144,23 +155,24 @@ __device__ inline void decode_store(float *result, const float (&out)[padded / 8
     }
 }
 
-/* Element `d` of `count` results put together, `stride` floats apart, each `width` long and
- * followed by its maximum and sum; these of the whole too. */
+/* Element `d` of what the warps of a block computed of a row, put together, `stride` floats apart,
+ * each `width` long and followed by its maximum and sum; these of the whole too. Warps may have
+ * seen no key, all of them as well: then the maximum is -infinity and all else zero. */
 struct decode_sum {
     float largest, sum, value;
 };
 
-__device__ inline decode_sum decode_combine(const float *results, int64_t count, int64_t stride,
-                                            int width, int d)
+__device__ inline decode_sum decode_combine(const float *results, int stride, int width, int d)
 {
     decode_sum whole = {-INFINITY, 0, 0};
-    for (int64_t i = 0; i < count; i++)
+#pragma unroll
+    for (int i = 0; i < decode_warps; i++)
         whole.largest = fmaxf(whole.largest, results[i * stride + width]);
-    for (int64_t i = 0; i < count; i++) {
+    float base = whole.largest > -INFINITY ? whole.largest : 0.0f;
+#pragma unroll
+    for (int i = 0; i < decode_warps; i++) {
         const float *result = results + i * stride;
-        if (result[width] == -INFINITY)
-            continue;
-        float factor = exp2_approximate(result[width] - whole.largest);
+        float factor = exp2_approximate(result[width] - base);
         whole.sum += factor * result[width + 1];
         whole.value += factor * result[d];
     }
@@ -174,11 +186,10 @@ __device__ inline float *decode_partial(const attention_call &call, int64_t head
 }
 
 template <typename T>
-__device__ inline void decode_write(const attention_call &call, int64_t head, int d,
-                                    const decode_sum &whole)
+__device__ inline void decode_write(const attention_call &call, int64_t head, int d, float value)
 {
     static_cast<T *>(call.out)[(blockIdx.z * call.heads + head) * call.head_dim + d] =
-        from_float<T>(whole.value / whole.sum);
+        from_float<T>(value);
 }
 
 /* True in the block that finishes the last part of its heads. */
@@ -199,8 +210,9 @@ __device__ inline bool decode_is_last(const attention_call &call, float *flag)
     return *flag != 0.0f;
 }
 
+/* One block at least a multiprocessor: for more the compiler would spill. */
 template <typename T, int padded>
-__global__ void __launch_bounds__(decode_threads) flash_decode_kernel(attention_call call)
+__global__ void __launch_bounds__(decode_threads, 1) flash_decode_kernel(attention_call call)
 {
     using cut = decode_cut<padded>;
     int thread = static_cast<int>(threadIdx.x), warp = thread / warp_size;
@@ -214,8 +226,6 @@ __global__ void __launch_bounds__(decode_threads) flash_decode_kernel(attention_
         static_cast<const T *>(call.queries) + blockIdx.z * call.query_stride + first_head * dim,
         dim, static_cast<int>(block.heads), dim, thread);
     copy_async_commit();
-    copy_async_wait<0>();
-    block_barrier();
     float out[padded / 8][4] = {};
     flash_softmax softmax = {{-INFINITY, -INFINITY}, {0, 0}, {0, 0}};
     decode_attend<T, padded>(call, block, queries,
@@ -229,10 +239,9 @@ __global__ void __launch_bounds__(decode_threads) flash_decode_kernel(attention_
     int count = static_cast<int>(block.heads) * dim;
     for (int i = thread; i < count; i += decode_threads) {
         int row = i / dim, d = i % dim;
-        decode_sum whole =
-            decode_combine(results + row * cut::row_floats, decode_warps, stride, padded, d);
+        decode_sum whole = decode_combine(results + row * cut::row_floats, stride, padded, d);
         if (call.splits == 1) {
-            decode_write<T>(call, first_head + row, d, whole);
+            decode_write<T>(call, first_head + row, d, whole.value / whole.sum);
             continue;
         }
         float *partial =
@@ -245,11 +254,15 @@ __global__ void __launch_bounds__(decode_threads) flash_decode_kernel(attention_
     }
     if (call.splits == 1 || !decode_is_last(call, results + decode_warps * stride))
         return;
-    for (int i = thread; i < count; i += decode_threads) {
-        int64_t head = first_head + i / dim;
-        decode_write<T>(call, head, i % dim,
-                        decode_combine(decode_partial(call, head), call.splits, call.head_dim + 2,
-                                       dim, i % dim));
+    /* The parts together: a warp for 32 elements of a head. */
+    int pieces = (dim + warp_size - 1) / warp_size;
+    for (int i = warp; i < static_cast<int>(block.heads) * pieces; i += decode_warps) {
+        int64_t head = first_head + i / pieces;
+        int d = i % pieces * warp_size + lane_index();
+        float value = warp_combine<exp2_approximate>(decode_partial(call, head), call.splits,
+                                                     call.head_dim + 2, dim, d < dim ? d : 0);
+        if (d < dim)
+            decode_write<T>(call, head, d, value);
     }
 }
 

@@ -66,6 +66,34 @@ __device__ inline float block_sum(float value, float *scratch)
     return value;
 }
 
+/* One warp puts together what `count` blocks computed of a row of softmax(...) V: results `stride`
+ * floats apart, each `width` elements, its maximum and its sum. A lane gets element d, 0 <= d <
+ * width. A part that saw no key has maximum -infinity and zeroes; one at least saw some. `power` is
+ * the exponential that the maxima are logarithms of. */
+template <float (*power)(float)>
+__device__ inline float warp_combine(const float *results, int64_t count, int64_t stride, int width,
+                                     int d)
+{
+    float largest = -INFINITY, sum = 0, value = 0;
+    for (int64_t i = lane_index(); i < count; i += warp_size)
+        largest = fmaxf(largest, results[i * stride + width]);
+    largest = warp_max(largest);
+    for (int64_t first = 0; first < count; first += warp_size) {
+        float factor = 0;
+        if (first + lane_index() < count) {
+            const float *own = results + (first + lane_index()) * stride + width;
+            factor = power(own[0] - largest);
+            sum += factor * own[1];
+        }
+        int64_t left = count - first;
+        int here = static_cast<int>(left < warp_size ? left : warp_size);
+#pragma unroll 8
+        for (int i = 0; i < here; i++)
+            value += warp_shuffle(factor, i) * results[(first + i) * stride + d];
+    }
+    return value / warp_sum(sum);
+}
+
 inline int divide_up(int64_t a, int64_t b)
 {
     return static_cast<int>((a + b - 1) / b);
