@@ -147,6 +147,74 @@ static void test_all_scenes(void **state)
         run_scene(&scenes[i]);
 }
 
+/* Rows of width 1 and value 1: the logits are the router's weights. Many are equal. */
+static void route(int64_t rows, int64_t experts, int64_t per_token, bool normalise)
+{
+    enum { PLACES_MAX = 16, EXPERTS = 300 };
+    float one[32], router[EXPERTS], weights[32 * PLACES_MAX];
+    int32_t ids[32 * PLACES_MAX], expected[PLACES_MAX];
+    double total = 0, kept = 0;
+    for (int64_t i = 0; i < rows; i++)
+        one[i] = 1;
+    for (int64_t i = 0; i < experts; i++) {
+        router[i] = exact_value((uint32_t)i / 2 % 40) * 4;
+        total += exp((double)router[i]);
+    }
+    bool taken[EXPERTS] = {false};
+    for (int64_t place = 0; place < per_token; place++) {
+        int64_t best = -1;
+        for (int64_t i = 0; i < experts; i++)
+            if (!taken[i] && (best < 0 || router[i] > router[best]))
+                best = i;
+        taken[best] = true;
+        expected[place] = (int32_t)best;
+        kept += exp((double)router[best]) / total;
+    }
+    struct route_call call = {
+        .x = device_copy(one, (size_t)rows * sizeof *one),
+        .router = device_copy(router, (size_t)experts * sizeof *router),
+        .logits = device_take((size_t)(rows * experts) * sizeof(float)),
+        .ids = device_take((size_t)(rows * per_token) * sizeof *ids),
+        .weights = device_take((size_t)(rows * per_token) * sizeof *weights),
+        .rows = rows,
+        .width = 1,
+        .experts = experts,
+        .per_token = per_token,
+        .normalise = normalise,
+    };
+    assert_int_equal(kernel_route(&call), cudaSuccess);
+    device_read(ids, call.ids, (size_t)(rows * per_token) * sizeof *ids);
+    device_read(weights, call.weights, (size_t)(rows * per_token) * sizeof *weights);
+    for (int64_t i = 0; i < rows * per_token; i++) {
+        int32_t id = expected[i % per_token];
+        double weight = exp((double)router[id]) / total / (normalise ? kept : 1);
+        if (ids[i] != id || !(fabs((double)weights[i] - weight) <= 1e-6))
+            fail_msg("%lld experts, place %lld: expert %d with %g, expected %d with %g",
+                     (long long)experts, (long long)(i % per_token), ids[i], (double)weights[i], id,
+                     weight);
+    }
+    const void *taken_memory[] = {call.x, call.router, call.logits, call.ids, call.weights};
+    for (size_t i = 0; i < sizeof taken_memory / sizeof taken_memory[0]; i++)
+        assert_int_equal(cudaFree((void *)taken_memory[i]), cudaSuccess);
+}
+
+static void route_some(int number)
+{
+    route(9, 40, 8, number % 2 == 0);
+    route(1, 130, 5, number % 2 == 1);
+}
+
+static void test_routes(void **state)
+{
+    (void)state;
+    route(5, 1, 1, true);
+    route(5, 4, 4, false);
+    route(32, 32, 16, true);
+    route(3, 33, 2, false);
+    route(2, 300, 16, true);
+    in_all_schedules(route_some);
+}
+
 static void run_two(int number)
 {
     run_scene(&scenes[number % 2 == 0 ? 0 : 3]);
@@ -164,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_scenes),
         cmocka_unit_test(test_every_schedule),
+        cmocka_unit_test(test_routes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

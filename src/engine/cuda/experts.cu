@@ -4,7 +4,7 @@
 #include "engine/cuda/kernel_common.cuh"
 
 constexpr int expert_warps = 8;
-constexpr int choose_threads = 64;
+constexpr int choose_warps = 4;
 constexpr int sum_threads = 256;
 
 __global__ void router_kernel(route_call call)
@@ -22,31 +22,64 @@ __global__ void router_kernel(route_call call)
         call.logits[blockIdx.x * call.experts + expert] = sum;
 }
 
-/* The experts with the largest logits, ties to the lower id, and their softmax weights; one thread
- * a token. A logit that is taken becomes -infinity. */
+/* A logit and its expert. */
+struct choice {
+    float logit;
+    int64_t id;
+};
+
+/* The largest of the lane's experts, one of every 32, ties to the lower id. */
+__device__ inline choice choose_own(const float *logits, int64_t experts)
+{
+    choice best = {-INFINITY, lane_index()};
+    for (int64_t i = lane_index(); i < experts; i += warp_size)
+        if (logits[i] > best.logit)
+            best = {logits[i], i};
+    return best;
+}
+
+/* The largest of all lanes' choices, the same in all of them: it is a total order but for NaN,
+ * whose lanes take part with -infinity. */
+__device__ inline choice choose_best(choice best)
+{
+    for (int step = warp_size / 2; step > 0; step /= 2) {
+        choice other = {warp_shuffle_xor(best.logit, step), warp_shuffle_xor(best.id, step)};
+        if (other.logit > best.logit || (other.logit == best.logit && other.id < best.id))
+            best = other;
+    }
+    return best;
+}
+
+/* The experts with the largest logits, ties to the lower id, and their softmax weights; one warp a
+ * token. A logit that is taken becomes -infinity, by the lane that has it. */
 __global__ void choose_kernel(route_call call)
 {
-    int64_t row = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+    int64_t row = static_cast<int64_t>(blockIdx.x) * choose_warps + threadIdx.x / warp_size;
     if (row >= call.rows)
         return;
     float *logits = call.logits + row * call.experts;
-    float largest = logits[0], total = 0, kept = 0;
-    for (int64_t i = 1; i < call.experts; i++)
-        largest = fmaxf(largest, logits[i]);
-    for (int64_t i = 0; i < call.experts; i++)
+    choice own = choose_own(logits, call.experts), best = choose_best(own);
+    float largest = best.logit, total = 0, kept = 0;
+    for (int64_t i = lane_index(); i < call.experts; i += warp_size)
         total += expf(logits[i] - largest);
+    total = warp_sum(total);
     float *weights = call.weights + row * call.per_token;
     for (int64_t place = 0; place < call.per_token; place++) {
-        int64_t best = 0;
-        for (int64_t i = 1; i < call.experts; i++)
-            best = logits[i] > logits[best] ? i : best;
-        call.ids[row * call.per_token + place] = static_cast<int32_t>(best);
-        weights[place] = expf(logits[best] - largest) / total;
-        kept += weights[place];
-        logits[best] = -INFINITY;
+        float weight = expf(best.logit - largest) / total;
+        kept += weight;
+        if (lane_index() == 0) {
+            call.ids[row * call.per_token + place] = static_cast<int32_t>(best.id);
+            weights[place] = weight;
+        }
+        if (lane_index() == best.id % warp_size) {
+            logits[best.id] = -INFINITY;
+            own = choose_own(logits, call.experts);
+        }
+        best = choose_best(own);
     }
-    for (int64_t place = 0; call.normalise && place < call.per_token; place++)
-        weights[place] /= kept;
+    warp_barrier(); /* all weights are written */
+    for (int64_t i = lane_index(); call.normalise && i < call.per_token; i += warp_size)
+        weights[i] /= kept;
 }
 
 extern "C" cudaError_t kernel_route(const struct route_call *call)
@@ -57,9 +90,9 @@ extern "C" cudaError_t kernel_route(const struct route_call *call)
     cudaError_t status = launch_kernel<router_kernel>(shape, *call);
     if (status != cudaSuccess)
         return status;
-    launch_shape choice = {dim3(static_cast<unsigned>(divide_up(call->rows, choose_threads))),
-                           dim3(choose_threads), 0, call->stream, false};
-    return launch_kernel<choose_kernel>(choice, *call);
+    shape = {dim3(static_cast<unsigned>(divide_up(call->rows, choose_warps))),
+             dim3(choose_warps * warp_size), 0, call->stream, false};
+    return launch_kernel<choose_kernel>(shape, *call);
 }
 
 template <typename T> __device__ inline float expert_dot(const T *x, const T *weight, int64_t count)
