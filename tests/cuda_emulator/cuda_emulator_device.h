@@ -4,6 +4,8 @@
 #ifndef CUDA_EMULATOR_DEVICE_H
 #define CUDA_EMULATOR_DEVICE_H
 
+#include "cuda_emulator.h"
+
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -257,6 +259,11 @@ cudaError_t launch_kernel(const launch_shape &shape, Arguments... arguments)
 {
     return cuda_emulator::launch(__PRETTY_FUNCTION__, shape,
                                  cuda_emulator::bind_arguments(kernel, arguments...));
+}
+
+template <auto kernel> int kernel_architecture()
+{
+    return cuda_emulator_current().compute_capability;
 }
 
 #endif

@@ -176,6 +176,8 @@ struct skinny_call {
  * float32 up to half as many. */
 bool skinny_serves(const struct skinny_call *call);
 cudaError_t kernel_skinny(const struct skinny_call *call);
+/* kernel_architecture() of its code: `overlap` needs what was compiled for 9.0 or later. */
+int kernel_skinny_architecture(void);
 /* What kernel_skinny runs for float32. */
 cudaError_t kernel_gemv(const struct skinny_call *call);
 

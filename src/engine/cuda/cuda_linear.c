@@ -37,12 +37,14 @@ struct cuda_linear_context {
 int cuda_linear_open(struct cuda_linear_context **out, const struct cudaDeviceProp *properties,
                      struct error *error)
 {
-    enum { OVERLAP_MAJOR = 9 };
+    enum { OVERLAP_MAJOR = 9, OVERLAP_ARCHITECTURE = 10 * OVERLAP_MAJOR };
     *out = calloc(1, sizeof **out);
     if (*out == NULL)
         return error_set(error, ERROR_MEMORY, "no memory for the plans of matrix products");
     (*out)->multiprocessors = properties->multiProcessorCount;
-    (*out)->overlaps = properties->major >= OVERLAP_MAJOR;
+    /* Code for older devices, compiled anew for this one by its driver, does not wait. */
+    (*out)->overlaps =
+        properties->major >= OVERLAP_MAJOR && kernel_skinny_architecture() >= OVERLAP_ARCHITECTURE;
     cublasStatus_t status = cublasLtCreate(&(*out)->handle);
     if (status != CUBLAS_STATUS_SUCCESS) {
         (*out)->handle = NULL;

@@ -180,6 +180,10 @@ struct launch_shape {
 template <auto kernel, typename... Arguments>
 cudaError_t launch_kernel(const launch_shape &shape, Arguments... arguments);
 
+/* The architecture, 10 * major + minor, that the device's code of this kernel was compiled for,
+ * which may be older than the device; 0 where it cannot be told. */
+template <auto kernel> int kernel_architecture();
+
 #ifdef __CUDACC__
 #include "engine/cuda/device_ptx.h"
 #else

@@ -265,4 +265,13 @@ cudaError_t launch_kernel(const launch_shape &shape, Arguments... arguments)
     return cudaLaunchKernelEx(&config, kernel, arguments...);
 }
 
+template <auto kernel> int kernel_architecture()
+{
+    cudaFuncAttributes attributes = {};
+    if (cudaFuncGetAttributes(&attributes, kernel) == cudaSuccess)
+        return attributes.ptxVersion;
+    (void)cudaGetLastError();
+    return 0;
+}
+
 #endif

@@ -304,6 +304,11 @@ extern "C" bool skinny_serves(const struct skinny_call *call)
            call->x_stride % skinny_piece == 0 && addresses % 16 == 0;
 }
 
+extern "C" int kernel_skinny_architecture(void)
+{
+    return kernel_architecture<skinny_kernel<__half, 1, 1>>();
+}
+
 extern "C" cudaError_t kernel_skinny(const struct skinny_call *call)
 {
     if (!skinny_serves(call))
