@@ -81,6 +81,7 @@ struct cuda_plan {
     size_t kept_hidden, kept_normed, kept_qkv;
     size_t partials, counters, counter_bytes;
     size_t state, ids, tokens, chosen, stamps, forced;
+    size_t sample_weights; /* in the logits' place where nobody asks for them afterwards */
     size_t rope[2][2];     /* [global, local][cosine, sine] */
     size_t router, expert_ids, expert_weights, expert_order, expert_inner, expert_output;
     size_t linear, linear_counters;

@@ -259,6 +259,7 @@ cudaError_t kernel_expert_sum(const struct expert_sum_call *call);
 /* sample.cu: one token a row as engine/sampler.h defines it. */
 struct sample_call {
     const float *logits;   /* [rows, vocabulary] */
+    uint32_t *weights;     /* scratch, as large and aligned as logits; may be their memory */
     int32_t *chosen;       /* [steps, rows]: written at the state's step */
     int32_t *next;         /* [rows]: what is fed on */
     const int32_t *forced; /* [forced_steps, rows] to be fed on instead, or NULL */

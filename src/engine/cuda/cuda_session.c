@@ -144,6 +144,9 @@ static void plan_workspace(struct cuda_plan *plan, const struct engine *engine,
     plan_rope(plan, a);
     plan_experts(plan, engine);
     plan_generation(plan, shape);
+    plan->sample_weights = plan->logits;
+    if (shape->want_logits)
+        plan->sample_weights = place(plan, batch * a->vocabulary_size, sizeof(uint32_t));
 }
 
 /* Counts up to this keep every product with a model's widths inside int64_t. */
@@ -291,15 +294,15 @@ static int prepare_sampling(struct session *session, struct error *error)
     if (shape->forced_tokens != NULL) {
         forced = session_at(session, plan->forced);
         size_t bytes = (size_t)(shape->output_length * shape->batch_size) * sizeof *forced;
-        int code =
-            cuda_check(engine_upload(session->engine, forced, shape->forced_tokens, bytes),
-                       "uploading the tokens to be fed", error);
+        int code = cuda_check(engine_upload(session->engine, forced, shape->forced_tokens, bytes),
+                              "uploading the tokens to be fed", error);
         if (code != 0)
             return code;
     }
     float temperature = (float)shape->temperature;
     session->sampling = (struct sample_call){
         .logits = session_at(session, plan->logits),
+        .weights = session_at(session, plan->sample_weights),
         .chosen = session_at(session, plan->chosen),
         .next = session_at(session, plan->tokens),
         .forced = forced,

@@ -1,21 +1,67 @@
 /* One token a row, as engine/sampler.h defines it: the weights are those of
  * kernels/sample_definition.h bit for bit (this file is compiled without contraction), the sums
- * are integers, so the same logits give the same token as on a CPU. One block a row; the nucleus's
- * lowest weight is found by its four bytes, from sums by byte. */
+ * are integers, so the same logits give the same token as on a CPU. One block a row; weights are
+ * made once; the nucleus's lowest is found by its four bytes, from sums by byte, and the token in
+ * ever smaller parts of the row. */
 #include "engine/cuda/kernel_common.cuh"
 
-constexpr int sample_threads = 512;
-constexpr int sample_warps = sample_threads / warp_size;
-constexpr int sample_bytes = 256; /* values of a byte */
+constexpr int sample_threads_min = 256, sample_threads_max = 1024;
+constexpr int sample_warps_max = sample_threads_max / warp_size;
+constexpr int sample_bytes = 256;          /* values of a byte */
+constexpr int sample_quad = 4;             /* elements in 16 bytes */
+constexpr int sample_part = 8 * warp_size; /* ids that a warp looks at together */
 
 struct sample_shared {
-    uint64_t sums[sample_warps];
-    uint64_t weights[sample_warps];
-    uint32_t ties[sample_warps];
+    uint64_t sums[sample_warps_max];
+    uint32_t ties[sample_warps_max];
     uint32_t low[sample_bytes], high[sample_bytes];
-    uint64_t above, total;
+    uint64_t above;
     uint32_t lowest;
 };
+
+/* Calls use(i, values, count) for all elements of the thread, `count` of them from i on: several
+ * loads of 16 bytes are on their way at once where the row is aligned. */
+template <typename T, typename Use>
+__device__ inline void sample_each(const T *row, int64_t count, Use use)
+{
+    constexpr int ahead = 4;
+    bool is_aligned = reinterpret_cast<uintptr_t>(row) % 16 == 0;
+    int64_t whole = is_aligned ? count / sample_quad * sample_quad : 0;
+    int64_t step = static_cast<int64_t>(blockDim.x) * sample_quad;
+    for (int64_t first = threadIdx.x * sample_quad; first < whole; first += ahead * step) {
+        uint4 loaded[ahead] = {};
+#pragma unroll
+        for (int k = 0; k < ahead; k++)
+            if (first + k * step < whole)
+                loaded[k] = load_16(row + first + k * step);
+#pragma unroll
+        for (int k = 0; k < ahead; k++) {
+            T values[sample_quad];
+            memcpy(values, &loaded[k], sizeof values);
+            if (first + k * step < whole)
+                use(first + k * step, values, sample_quad);
+        }
+    }
+    for (int64_t i = whole + threadIdx.x; i < count; i += blockDim.x) {
+        T values[sample_quad] = {row[i]};
+        use(i, values, 1);
+    }
+}
+
+/* The block's sum; shared->sums may be used again after it. */
+__device__ inline uint64_t sample_sum(uint64_t sum, sample_shared *shared)
+{
+    for (int step = warp_size / 2; step > 0; step /= 2)
+        sum += warp_shuffle_xor(sum, step);
+    if (lane_index() == 0)
+        shared->sums[threadIdx.x / warp_size] = sum;
+    block_barrier();
+    sum = 0;
+    for (int i = 0; i < static_cast<int>(blockDim.x) / warp_size; i++)
+        sum += shared->sums[i];
+    block_barrier();
+    return sum;
+}
 
 __device__ inline uint32_t sample_weight(float logit, float max, float scale)
 {
@@ -81,15 +127,18 @@ __device__ inline uint64_t sample_best(const float *logits, int64_t count, sampl
 {
     uint64_t best = 0;
     bool finite = true;
-    for (int64_t i = threadIdx.x; i < count; i += blockDim.x) {
-        float logit = logits[i] + 0.0f; /* no negative zero */
-        finite = finite && fabsf(logit) <= 0x1.fffffep+127f;
-        uint32_t bits;
-        memcpy(&bits, &logit, sizeof bits);
-        bits = bits >> 31 != 0 ? ~bits : bits | 0x80000000u;
-        uint64_t key = static_cast<uint64_t>(bits) << 32 | (UINT32_MAX - static_cast<uint32_t>(i));
-        best = key > best ? key : best;
-    }
+    sample_each(logits, count, [&](int64_t first, const float *values, int here) {
+        for (int k = 0; k < here; k++) {
+            float logit = values[k] + 0.0f; /* no negative zero */
+            finite = finite && fabsf(logit) <= 0x1.fffffep+127f;
+            uint32_t bits;
+            memcpy(&bits, &logit, sizeof bits);
+            bits = bits >> 31 != 0 ? ~bits : bits | 0x80000000u;
+            uint64_t key =
+                static_cast<uint64_t>(bits) << 32 | (UINT32_MAX - static_cast<uint32_t>(first + k));
+            best = key > best ? key : best;
+        }
+    });
     /* Above every key of a number: it wins the maximum. */
     best = finite ? best : UINT64_MAX;
     for (int step = warp_size / 2; step > 0; step /= 2) {
@@ -99,28 +148,29 @@ __device__ inline uint64_t sample_best(const float *logits, int64_t count, sampl
     if (lane_index() == 0)
         shared->sums[threadIdx.x / warp_size] = best;
     block_barrier();
-    for (int i = 0; i < sample_warps; i++)
+    for (int i = 0; i < static_cast<int>(blockDim.x) / warp_size; i++)
         best = shared->sums[i] > best ? shared->sums[i] : best;
     block_barrier();
     return best == UINT64_MAX ? 0 : best;
 }
 
-__device__ inline uint64_t sample_total(const float *logits, int64_t count, float max, float scale,
-                                        sample_shared *shared)
+/* The weights of all logits, which may lie in the same memory, and their sum. */
+__device__ inline uint64_t sample_weigh(const float *logits, uint32_t *weights, int64_t count,
+                                        float max, float scale, sample_shared *shared)
 {
     uint64_t sum = 0;
-    for (int64_t i = threadIdx.x; i < count; i += blockDim.x)
-        sum += sample_weight(logits[i], max, scale);
-    for (int step = warp_size / 2; step > 0; step /= 2)
-        sum += warp_shuffle_xor(sum, step);
-    if (lane_index() == 0)
-        shared->sums[threadIdx.x / warp_size] = sum;
-    block_barrier();
-    sum = 0;
-    for (int i = 0; i < sample_warps; i++)
-        sum += shared->sums[i];
-    block_barrier();
-    return sum;
+    sample_each(logits, count, [&](int64_t first, const float *values, int here) {
+        uint32_t made[sample_quad] = {};
+        for (int k = 0; k < here; k++) {
+            made[k] = sample_weight(values[k], max, scale);
+            sum += made[k];
+        }
+        if (here == sample_quad)
+            store_16(weights + first, make_uint4(made[0], made[1], made[2], made[3]));
+        else
+            weights[first] = made[0];
+    });
+    return sample_sum(sum, shared);
 }
 
 __device__ inline void sample_add(sample_shared *shared, uint32_t byte, uint64_t sum)
@@ -133,35 +183,71 @@ __device__ inline void sample_add(sample_shared *shared, uint32_t byte, uint64_t
 }
 
 /* The sums, by the byte at `shift`, of the weights whose higher bytes are `prefix`. */
-__device__ inline void sample_sum_bytes(const float *logits, int64_t count, float max, float scale,
-                                        uint64_t prefix, int shift, sample_shared *shared)
+__device__ inline void sample_sum_bytes(const uint32_t *weights, int64_t count, uint64_t prefix,
+                                        int shift, sample_shared *shared)
 {
-    for (int i = static_cast<int>(threadIdx.x); i < sample_bytes; i += sample_threads)
+    for (int i = static_cast<int>(threadIdx.x); i < sample_bytes; i += static_cast<int>(blockDim.x))
         shared->low[i] = shared->high[i] = 0;
     block_barrier();
     uint32_t byte = 0;
     uint64_t sum = 0; /* neighbours often share a byte: they are added at once */
-    for (int64_t i = threadIdx.x; i < count; i += blockDim.x) {
-        uint32_t weight = sample_weight(logits[i], max, scale);
-        if (static_cast<uint64_t>(weight) >> (shift + 8) != prefix)
-            continue;
-        uint32_t own = weight >> shift & (sample_bytes - 1);
-        if (own != byte && sum != 0) {
-            sample_add(shared, byte, sum);
-            sum = 0;
+    sample_each(weights, count, [&](int64_t, const uint32_t *values, int here) {
+        for (int k = 0; k < here; k++) {
+            if (static_cast<uint64_t>(values[k]) >> (shift + 8) != prefix)
+                continue;
+            uint32_t own = values[k] >> shift & (sample_bytes - 1);
+            if (own != byte && sum != 0) {
+                sample_add(shared, byte, sum);
+                sum = 0;
+            }
+            byte = own;
+            sum += values[k];
         }
-        byte = own;
-        sum += weight;
-    }
+    });
     if (sum != 0)
         sample_add(shared, byte, sum);
     block_barrier();
 }
 
+__device__ inline uint64_t sample_byte_sum(const sample_shared *shared, int byte)
+{
+    return static_cast<uint64_t>(shared->high[byte]) << 32 | shared->low[byte];
+}
+
+/* The next byte of the lowest weight, from the sums by byte: one warp, a lane for 8 bytes, the
+ * highest first. In one lane the sum reaches `needed`: it goes through its own. */
+__device__ inline void sample_find_byte(uint64_t needed, sample_shared *shared)
+{
+    constexpr int own_bytes = sample_bytes / warp_size;
+    int highest = sample_bytes - 1 - lane_index() * own_bytes;
+    uint64_t own = 0, above = shared->above;
+    for (int i = 0; i < own_bytes; i++)
+        own += sample_byte_sum(shared, highest - i);
+    uint64_t reached = own;
+    for (int step = 1; step < warp_size; step *= 2) {
+        uint64_t higher = warp_shuffle_up(reached, step);
+        reached += lane_index() >= step ? higher : 0;
+    }
+    reached += above;
+    above = reached - own;
+    warp_barrier(); /* all have read shared->above */
+    if (above >= needed || reached < needed)
+        return;
+    int byte = highest;
+    for (; byte > highest - own_bytes + 1; byte--) {
+        uint64_t sum = sample_byte_sum(shared, byte);
+        if (above + sum >= needed)
+            break;
+        above += sum;
+    }
+    shared->above = above;
+    shared->lowest = shared->lowest << 8 | static_cast<uint32_t>(byte);
+}
+
 /* The largest weight at which the sum of the weights >= it reaches `needed` (shared->lowest), and
  * the sum of those above it (shared->above). */
-__device__ inline void sample_find_lowest(const float *logits, int64_t count, float max,
-                                          float scale, uint64_t needed, sample_shared *shared)
+__device__ inline void sample_find_lowest(const uint32_t *weights, int64_t count, uint64_t needed,
+                                          sample_shared *shared)
 {
     if (threadIdx.x == 0) {
         shared->above = 0;
@@ -169,19 +255,9 @@ __device__ inline void sample_find_lowest(const float *logits, int64_t count, fl
     }
     block_barrier();
     for (int shift = 24; shift >= 0; shift -= 8) {
-        sample_sum_bytes(logits, count, max, scale, shared->lowest, shift, shared);
-        if (threadIdx.x == 0) {
-            int byte = sample_bytes - 1;
-            uint64_t above = shared->above;
-            for (; byte > 0; byte--) {
-                uint64_t sum = static_cast<uint64_t>(shared->high[byte]) << 32 | shared->low[byte];
-                if (above + sum >= needed)
-                    break;
-                above += sum;
-            }
-            shared->above = above;
-            shared->lowest = shared->lowest << 8 | static_cast<uint32_t>(byte);
-        }
+        sample_sum_bytes(weights, count, shared->lowest, shift, shared);
+        if (threadIdx.x < warp_size)
+            sample_find_byte(needed, shared);
         block_barrier();
     }
 }
@@ -192,69 +268,97 @@ struct sample_nucleus {
     uint64_t position;
 };
 
-/* Sums over the threads before this one of weights above the lowest, and of ties. */
-__device__ inline void sample_scan(uint64_t *weights, uint32_t *ties, sample_shared *shared)
+/* Of some ids: the sum of the weights above the lowest, and how many equal it. */
+struct sample_share {
+    uint64_t weights;
+    uint32_t ties;
+};
+
+/* What a share of the ids from 0 on adds up to in the nucleus. */
+__device__ inline uint64_t sample_value(const sample_nucleus &nucleus, const sample_share &share)
 {
-    uint64_t own_weights = *weights;
-    uint32_t own_ties = *ties;
-    for (int step = 1; step < warp_size; step *= 2) {
-        uint64_t lower_weights = warp_shuffle_up(*weights, step);
-        uint32_t lower_ties = warp_shuffle_up(*ties, step);
-        if (lane_index() >= step) {
-            *weights += lower_weights;
-            *ties += lower_ties;
+    uint64_t ties = share.ties < nucleus.ties ? share.ties : nucleus.ties;
+    return share.weights + ties * nucleus.lowest;
+}
+
+__device__ inline sample_share operator+(const sample_share &a, const sample_share &b)
+{
+    return {a.weights + b.weights, a.ties + b.ties};
+}
+
+__device__ inline sample_share sample_single(const sample_nucleus &nucleus, uint32_t weight)
+{
+    return {weight > nucleus.lowest ? weight : 0u, weight == nucleus.lowest ? 1u : 0u};
+}
+
+/* The share of ids [first, end), by all lanes of a warp. */
+__device__ inline sample_share sample_add_up(const uint32_t *weights, int64_t first, int64_t end,
+                                             const sample_nucleus &nucleus)
+{
+    sample_share share = {0, 0};
+#pragma unroll 8
+    for (int64_t i = first + lane_index(); i < end; i += warp_size)
+        share = share + sample_single(nucleus, weights[i]);
+    for (int step = warp_size / 2; step > 0; step /= 2)
+        share = share + sample_share{warp_shuffle_xor(share.weights, step),
+                                     warp_shuffle_xor(share.ties, step)};
+    return share;
+}
+
+/* The id among [first, end), by all lanes of a warp, which know that it is there and what is before
+ * it: it is returned in the id's lane, -1 in the others. */
+__device__ inline int64_t sample_pick(const uint32_t *weights, int64_t first, int64_t end,
+                                      const sample_nucleus &nucleus, sample_share before)
+{
+    for (; first < end; first += warp_size) {
+        int64_t i = first + lane_index();
+        sample_share reached = {0, 0};
+        if (i < end)
+            reached = sample_single(nucleus, weights[i]);
+        for (int step = 1; step < warp_size; step *= 2) {
+            sample_share lower = {warp_shuffle_up(reached.weights, step),
+                                  warp_shuffle_up(reached.ties, step)};
+            if (lane_index() >= step)
+                reached = reached + lower;
         }
+        reached = before + reached;
+        uint32_t lanes = warp_ballot(sample_value(nucleus, reached) > nucleus.position);
+        if (lanes != 0) {
+            uint32_t lowest_lane = lanes & (0u - lanes);
+            return lowest_lane == 1u << lane_index() ? i : -1;
+        }
+        before = {warp_shuffle(reached.weights, warp_size - 1),
+                  warp_shuffle(reached.ties, warp_size - 1)};
     }
-    int warp = static_cast<int>(threadIdx.x) / warp_size;
-    if (lane_index() == warp_size - 1) {
-        shared->weights[warp] = *weights;
-        shared->ties[warp] = *ties;
-    }
-    block_barrier();
-    *weights -= own_weights;
-    *ties -= own_ties;
-    for (int i = 0; i < warp; i++) {
-        *weights += shared->weights[i];
-        *ties += shared->ties[i];
-    }
+    return -1;
 }
 
-__device__ inline uint64_t sample_min(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* The id, in the one thread whose run of ids holds it; -1 in the others. */
-__device__ inline int64_t sample_walk(const float *logits, int64_t count, float max, float scale,
+/* The id, in one thread of the warp whose run of ids holds it; -1 in the others. */
+__device__ inline int64_t sample_walk(const uint32_t *weights, int64_t count,
                                       const sample_nucleus &nucleus, sample_shared *shared)
 {
-    int64_t run = (count + sample_threads - 1) / sample_threads;
-    int64_t first = run * threadIdx.x, end = first + run < count ? first + run : count;
-    uint64_t weights = 0;
-    uint32_t ties = 0;
-    for (int64_t i = first; i < end; i++) {
-        uint32_t weight = sample_weight(logits[i], max, scale);
-        weights += weight > nucleus.lowest ? weight : 0;
-        ties += weight == nucleus.lowest ? 1 : 0;
+    int warps = static_cast<int>(blockDim.x) / warp_size;
+    int warp = static_cast<int>(threadIdx.x) / warp_size;
+    int64_t run = (count + warps * sample_part - 1) / (warps * sample_part) * sample_part;
+    int64_t first = run * warp < count ? run * warp : count;
+    int64_t end = first + run < count ? first + run : count;
+    sample_share share = sample_add_up(weights, first, end, nucleus), before = {0, 0};
+    if (lane_index() == 0) {
+        shared->sums[warp] = share.weights;
+        shared->ties[warp] = share.ties;
     }
-    uint64_t weights_before = weights;
-    uint32_t ties_before = ties;
-    sample_scan(&weights_before, &ties_before, shared);
-    uint64_t taken = sample_min(ties_before, nucleus.ties);
-    uint64_t ties_left = sample_min(ties, nucleus.ties - taken);
-    uint64_t low = weights_before + taken * nucleus.lowest;
-    uint64_t high = low + weights + ties_left * nucleus.lowest;
-    if (nucleus.position < low || nucleus.position >= high)
+    block_barrier();
+    for (int i = 0; i < warp; i++)
+        before = before + sample_share{shared->sums[i], shared->ties[i]};
+    if (sample_value(nucleus, before) > nucleus.position ||
+        sample_value(nucleus, before + share) <= nucleus.position)
         return -1;
-    uint64_t position = nucleus.position - low;
-    for (int64_t i = first; i < end; i++) {
-        uint32_t weight = sample_weight(logits[i], max, scale);
-        if (weight < nucleus.lowest || (weight == nucleus.lowest && ties_left == 0))
-            continue;
-        ties_left -= weight == nucleus.lowest ? 1 : 0;
-        if (position < weight)
-            return i;
-        position -= weight;
+    for (; first < end; first += sample_part) {
+        int64_t stop = first + sample_part < end ? first + sample_part : end;
+        share = before + sample_add_up(weights, first, stop, nucleus);
+        if (sample_value(nucleus, share) > nucleus.position)
+            return sample_pick(weights, first, stop, nucleus, before);
+        before = share;
     }
     return -1;
 }
@@ -269,11 +373,12 @@ __device__ inline void sample_store(const sample_call &call, int64_t row, int64_
 }
 
 /* A row whose logits are not finite gets the id -1, and the state counts it. */
-__global__ void sample_kernel(sample_call call)
+__global__ void __launch_bounds__(sample_threads_max) sample_kernel(sample_call call)
 {
     sample_shared *shared = reinterpret_cast<sample_shared *>(dynamic_shared_memory());
     int64_t row = blockIdx.x, step = call.state->step, count = call.vocabulary;
     const float *logits = call.logits + row * count;
+    uint32_t *weights = call.weights + row * count;
     uint64_t best = sample_best(logits, count, shared);
     int64_t best_id = UINT32_MAX - static_cast<uint32_t>(best);
     if (best == 0 || call.temperature == 0) {
@@ -284,27 +389,34 @@ __global__ void sample_kernel(sample_call call)
         }
         return;
     }
-    float max = logits[best_id], scale = call.scale;
-    uint64_t total = sample_total(logits, count, max, scale, shared);
+    float max = logits[best_id];
+    block_barrier(); /* all have read it: weights may take its place */
+    uint64_t total = sample_weigh(logits, weights, count, max, call.scale, shared);
     sample_nucleus nucleus = {0, 0, 0};
     uint64_t sum = total;
     if (call.fraction >> 32 == 0) {
         uint64_t needed = sample_needed(call.fraction, total);
-        sample_find_lowest(logits, count, max, scale, needed, shared);
+        sample_find_lowest(weights, count, needed, shared);
         nucleus.lowest = shared->lowest;
         nucleus.ties = (needed - shared->above + nucleus.lowest - 1) / nucleus.lowest;
         sum = shared->above + nucleus.ties * nucleus.lowest;
     }
     uint64_t draw = sample_draw(call.seed, static_cast<uint32_t>(row), static_cast<uint32_t>(step));
     nucleus.position = sample_position(draw, sum);
-    int64_t id = sample_walk(logits, count, max, scale, nucleus, shared);
+    int64_t id = sample_walk(weights, count, nucleus, shared);
     if (id >= 0)
         sample_store(call, row, step, id);
 }
 
 extern "C" cudaError_t kernel_sample(const struct sample_call *call)
 {
-    launch_shape shape = {dim3(static_cast<unsigned>(call->rows)), dim3(sample_threads),
-                          sizeof(sample_shared), call->stream, false};
+    /* All threads of the largest block have 16 bytes to read several times. */
+    constexpr int64_t ids_a_thread = 16;
+    int64_t threads = call->vocabulary / ids_a_thread / warp_size * warp_size;
+    threads = threads < sample_threads_min ? sample_threads_min : threads;
+    threads = threads > sample_threads_max ? sample_threads_max : threads;
+    launch_shape shape = {dim3(static_cast<unsigned>(call->rows)),
+                          dim3(static_cast<unsigned>(threads)), sizeof(sample_shared), call->stream,
+                          false};
     return launch_kernel<sample_kernel>(shape, *call);
 }
