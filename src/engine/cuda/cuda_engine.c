@@ -202,6 +202,7 @@ static int engine_open(struct engine **out, const struct model *model,
         code = thread_pool_create(&engine->pool, threads, false, error);
     if (code == 0)
         code = cuda_linear_open(&engine->linear, &engine->properties, error);
+    engine->overlaps = code == 0 && cuda_linear_overlaps(engine->linear);
     if (code == 0 && model != NULL)
         code = engine_weights_load(engine, model, options, error);
     if (code != 0) {

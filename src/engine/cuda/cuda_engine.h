@@ -45,6 +45,7 @@ struct engine {
     cudaStream_t stream;
     struct cuda_linear_context *linear;
     enum device_type type; /* of weights, activations and cache */
+    bool overlaps;         /* kernels may start before the one before them has ended */
     bool use_graph;
     bool sync_steps;
     bool is_plan; /* its weights were measured only */

@@ -35,6 +35,7 @@ static void run_norm(struct session *session, const struct cuda_norm *norm, stru
     call.width = a->hidden_size;
     call.epsilon = (float)a->norm_epsilon;
     call.rms = a->norm == NORM_RMS;
+    call.overlap = session->engine->overlaps;
     call.stream = session->engine->stream;
     session_note(session, kernel_norm(&call));
 }
@@ -215,6 +216,7 @@ static void store(const struct cuda_pass *pass, int64_t index)
         .qk_rms = a->qk_norm_function == NORM_RMS,
         .interleaved = rope->interleaved,
         .state = session_state(session),
+        .overlap = session->engine->overlaps,
         .stream = session->engine->stream,
     };
     session_note(session, kernel_heads(&call));
@@ -247,6 +249,7 @@ static void attend(const struct cuda_pass *pass, int64_t index)
         .partials = session_at(session, session->plan.partials),
         .counters = session_at(session, session->plan.counters),
         .state = session_state(session),
+        .overlap = engine->overlaps,
         .stream = engine->stream,
     };
     if (flash_decode_serves(&call))

@@ -106,9 +106,10 @@ static int tell_logits(struct session *session, const struct token_sink *sink, s
 static void queue_sampling(struct session *session)
 {
     session_queue_head(session);
+    const struct engine *engine = session->engine;
     session_note(session, kernel_state_advance(session_state(session),
                                                session_at(session, session->plan.stamps),
-                                               session->engine->stream));
+                                               engine->overlaps, engine->stream));
 }
 
 /* The prompt's chunks, with a wait for the one before the last queued. */

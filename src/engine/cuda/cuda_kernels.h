@@ -50,8 +50,10 @@ cudaError_t kernel_state_set(struct device_state *state, int32_t position, int32
                              cudaStream_t stream);
 /* position += positions */
 cudaError_t kernel_state_move(struct device_state *state, int32_t positions, cudaStream_t stream);
-/* Stamps the step with the device's clock, then moves position and step on. */
-cudaError_t kernel_state_advance(struct device_state *state, uint64_t *stamps, cudaStream_t stream);
+/* Stamps the step with the device's clock, then moves position and step on; `overlap`: see
+ * norm_call. */
+cudaError_t kernel_state_advance(struct device_state *state, uint64_t *stamps, bool overlap,
+                                 cudaStream_t stream);
 /* By how many nanoseconds at once the device's clock moves on, as far as a thread can tell that
  * reads it as fast as it can; 0 where it does not move for milliseconds. */
 cudaError_t kernel_clock_resolution(uint64_t *resolution_ns, cudaStream_t stream);
@@ -95,6 +97,7 @@ struct norm_call {
     int64_t rows, width;
     float epsilon, scale;
     bool rms;
+    bool overlap; /* it may start before the kernel before it has ended */
     cudaStream_t stream;
 };
 cudaError_t kernel_norm(const struct norm_call *call);
@@ -116,6 +119,7 @@ struct heads_call {
     enum device_qk_norm qk_norm;
     bool qk_rms, interleaved;
     const struct device_state *state;
+    bool overlap; /* it may start before the kernel before it has ended */
     cudaStream_t stream;
 };
 cudaError_t kernel_heads(const struct heads_call *call);
@@ -136,6 +140,7 @@ struct attention_call {
     float *partials;    /* attention_partial_floats() of them */
     uint32_t *counters; /* [attention_counters()], zero between calls */
     const struct device_state *state;
+    bool overlap; /* it may start before the kernel before it has ended */
     cudaStream_t stream;
 };
 /* Any type and head size up to 512; keys in parts where there are few rows. */
@@ -270,6 +275,7 @@ struct sample_call {
     uint64_t fraction; /* of top_p: 2^32 keeps all */
     uint64_t seed;
     struct device_state *state;
+    bool overlap; /* it may start before the kernel before it has ended */
     cudaStream_t stream;
 };
 cudaError_t kernel_sample(const struct sample_call *call);

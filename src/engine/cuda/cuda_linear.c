@@ -53,6 +53,11 @@ int cuda_linear_open(struct cuda_linear_context **out, const struct cudaDevicePr
     return 0;
 }
 
+bool cuda_linear_overlaps(const struct cuda_linear_context *context)
+{
+    return context->overlaps;
+}
+
 static void plan_free(struct plan *plan)
 {
     if (plan->operation != NULL)

@@ -24,6 +24,8 @@ struct cuda_linear_context;
 int cuda_linear_open(struct cuda_linear_context **out, const struct cudaDeviceProp *properties,
                      struct error *error);
 void cuda_linear_close(struct cuda_linear_context *context);
+/* Kernels here may start before the one before them has ended: the device can, their code waits. */
+bool cuda_linear_overlaps(const struct cuda_linear_context *context);
 
 struct cuda_linear_call {
     const struct cuda_projection *projection;

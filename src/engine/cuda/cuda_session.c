@@ -314,6 +314,7 @@ static int prepare_sampling(struct session *session, struct error *error)
         .fraction = sample_fraction(shape->top_p),
         .seed = shape->seed,
         .state = session_state(session),
+        .overlap = session->engine->overlaps,
         .stream = session->engine->stream,
     };
     return 0;

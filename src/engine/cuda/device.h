@@ -161,7 +161,8 @@ __device__ inline uint64_t device_time_ns();
 
 /* Programmatic launch (sm_90 and later; else without effect): with launch_shape.overlap set the
  * kernel may start while its predecessor in the stream still runs. Before wait_for_predecessor it
- * reads weights only and writes nothing. release_successor lets the next such kernel start. */
+ * reads weights only and writes nothing, and no thread of it may end before: who then waits for
+ * this kernel has waited for all before it. release_successor lets the next such kernel start. */
 __device__ inline void wait_for_predecessor();
 __device__ inline void release_successor();
 

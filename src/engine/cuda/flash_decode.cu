@@ -215,12 +215,13 @@ template <typename T, int padded>
 __global__ void __launch_bounds__(decode_threads, 1) flash_decode_kernel(attention_call call)
 {
     using cut = decode_cut<padded>;
+    wait_for_predecessor();
+    release_successor();
     int thread = static_cast<int>(threadIdx.x), warp = thread / warp_size;
     int dim = static_cast<int>(call.head_dim);
     T *queries = reinterpret_cast<T *>(dynamic_shared_memory());
     decode_block block = decode_range(call, cut::block_keys);
     int64_t first_head = blockIdx.y * block.group + block.first;
-    release_successor();
     flash_load<T, padded, decode_rows, decode_threads>(
         queries,
         static_cast<const T *>(call.queries) + blockIdx.z * call.query_stride + first_head * dim,
@@ -272,7 +273,7 @@ template <typename T, int padded> static cudaError_t decode_launch(const attenti
     launch_shape shape = {dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(call.kv_heads),
                                static_cast<unsigned>(call.rows)),
                           dim3(decode_threads), decode_cut<padded>::shared_bytes, call.stream,
-                          false};
+                          call.overlap};
     return launch_kernel<flash_decode_kernel<T, padded>>(shape, call);
 }
 

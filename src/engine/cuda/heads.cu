@@ -54,6 +54,8 @@ __device__ inline void turn_head(const heads_call &call, float *x, int64_t posit
 
 template <typename T> __global__ void heads_kernel(heads_call call)
 {
+    wait_for_predecessor();
+    release_successor();
     int warp = static_cast<int>(threadIdx.x) / warp_size;
     int64_t head = static_cast<int64_t>(blockIdx.y) * heads_warps + warp;
     int64_t all_heads = call.heads + 2 * call.kv_heads;
@@ -90,6 +92,8 @@ template <typename T> __global__ void heads_kernel(heads_call call)
 /* The norm over all heads of the queries (blockIdx.y 0) or keys (1) of a token, in place. */
 template <typename T> __global__ void wide_norm_kernel(heads_call call)
 {
+    wait_for_predecessor();
+    release_successor();
     float *scratch = reinterpret_cast<float *>(dynamic_shared_memory());
     bool is_query = blockIdx.y == 0;
     int64_t width = (is_query ? call.heads : call.kv_heads) * call.head_dim;
@@ -125,7 +129,7 @@ extern "C" cudaError_t kernel_heads(const struct heads_call *call)
     unsigned rows = static_cast<unsigned>(call->rows);
     if (call->qk_norm == DEVICE_QK_WIDE) {
         launch_shape shape = {dim3(rows, 2), dim3(wide_threads), warp_size * sizeof(float),
-                              call->stream, false};
+                              call->stream, call->overlap};
         cudaError_t status = with_type(call->type, [&](auto type) {
             return launch_kernel<wide_norm_kernel<decltype(type)>>(shape, *call);
         });
@@ -139,7 +143,7 @@ extern "C" cudaError_t kernel_heads(const struct heads_call *call)
         static_cast<unsigned>(divide_up(call->heads + 2 * call->kv_heads, heads_warps));
     launch_shape shape = {dim3(rows, blocks), dim3(heads_warps * warp_size),
                           heads_warps * static_cast<size_t>(call->head_dim) * sizeof(float),
-                          call->stream, false};
+                          call->stream, call->overlap};
     return with_type(call->type, [&](auto type) {
         return launch_kernel<heads_kernel<decltype(type)>>(shape, turned);
     });

@@ -54,12 +54,13 @@ __device__ inline void norm_hold(const norm_call &call, const float *x, float *h
 
 template <typename T> __global__ void __launch_bounds__(norm_threads) norm_kernel(norm_call call)
 {
+    wait_for_predecessor();
+    release_successor();
     float *scratch = reinterpret_cast<float *>(dynamic_shared_memory());
     int64_t start = static_cast<int64_t>(blockIdx.x) * call.width;
     const float *x = call.x + start;
     bool is_held = call.width <= norm_held_max;
     float *held = is_held ? scratch + warp_size : call.residual + start;
-    release_successor();
     if (is_held) {
         norm_hold(call, x, held);
         x = held;
@@ -94,7 +95,7 @@ extern "C" cudaError_t kernel_norm(const struct norm_call *call)
     if (call->width <= norm_held_max)
         floats += static_cast<size_t>(call->width);
     launch_shape shape = {dim3(static_cast<unsigned>(call->rows)), dim3(norm_threads),
-                          floats * sizeof(float), call->stream, false};
+                          floats * sizeof(float), call->stream, call->overlap};
     return with_type(call->type, [&](auto type) {
         return launch_kernel<norm_kernel<decltype(type)>>(shape, *call);
     });

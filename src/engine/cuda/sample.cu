@@ -375,6 +375,7 @@ __device__ inline void sample_store(const sample_call &call, int64_t row, int64_
 /* A row whose logits are not finite gets the id -1, and the state counts it. */
 __global__ void __launch_bounds__(sample_threads_max) sample_kernel(sample_call call)
 {
+    wait_for_predecessor();
     sample_shared *shared = reinterpret_cast<sample_shared *>(dynamic_shared_memory());
     int64_t row = blockIdx.x, step = call.state->step, count = call.vocabulary;
     const float *logits = call.logits + row * count;
@@ -417,6 +418,6 @@ extern "C" cudaError_t kernel_sample(const struct sample_call *call)
     threads = threads > sample_threads_max ? sample_threads_max : threads;
     launch_shape shape = {dim3(static_cast<unsigned>(call->rows)),
                           dim3(static_cast<unsigned>(threads)), sizeof(sample_shared), call->stream,
-                          false};
+                          call->overlap};
     return launch_kernel<sample_kernel>(shape, *call);
 }

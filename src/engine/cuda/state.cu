@@ -17,6 +17,7 @@ __global__ void state_move_kernel(device_state *state, int32_t positions)
 
 __global__ void state_advance_kernel(device_state *state, uint64_t *stamps)
 {
+    wait_for_predecessor();
     stamps[state->step] = device_time_ns();
     state->position++;
     state->step++;
@@ -58,9 +59,11 @@ extern "C" cudaError_t kernel_state_move(struct device_state *state, int32_t pos
 }
 
 extern "C" cudaError_t kernel_state_advance(struct device_state *state, uint64_t *stamps,
-                                            cudaStream_t stream)
+                                            bool overlap, cudaStream_t stream)
 {
-    return launch_kernel<state_advance_kernel>(single_thread(stream), state, stamps);
+    launch_shape shape = single_thread(stream);
+    shape.overlap = overlap;
+    return launch_kernel<state_advance_kernel>(shape, state, stamps);
 }
 
 extern "C" cudaError_t kernel_clock_resolution(uint64_t *resolution_ns, cudaStream_t stream)
