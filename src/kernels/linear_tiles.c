@@ -34,16 +34,16 @@ struct plan {
     int64_t pass_rows;   /* rows that pass over a panel at a time */
 };
 
-/* Whole tiles of rows where their copies fit. Where rows in place have lower tiles, very long rows
- * are copied too: for one tile, as long as it is higher than theirs. */
-static void choose_copies(struct plan *plan)
+/* Whole tiles of rows where their copies fit. Where rows in place have lower tiles, many very long
+ * rows are copied too: for one tile, as long as it is higher than theirs. */
+static void choose_copies(struct plan *plan, int64_t row_count)
 {
     const struct linear_tile_set *set = plan->set;
     int64_t steps = (plan->steps + plan->blocks - 1) / plan->blocks;
     int64_t bytes = steps * set->copy_step_bytes + linear_row_header(plan->call->type);
     int64_t stride = ((bytes + LINEAR_LINE - 1) / LINEAR_LINE | 1) * LINEAR_LINE;
     int64_t rows = COPY_BYTES / stride / set->rows_max * set->rows_max;
-    if (rows == 0 && set->in_place != NULL) {
+    if (rows == 0 && set->in_place != NULL && row_count > PASS_ROWS) {
         rows = kernel_smaller(TILE_BYTES / stride, set->rows_max);
         rows = rows > set->in_place->rows_max ? rows : 0;
     }
@@ -74,7 +74,7 @@ static struct plan plan_make(const struct linear_tile_set *set, const struct lin
         plan.blocks = (plan.steps + set->block_steps - 1) / set->block_steps;
     plan.pass_rows = PASS_ROWS / set->rows_max * set->rows_max;
     if (set->copy_row != NULL && many)
-        choose_copies(&plan);
+        choose_copies(&plan, row_count);
     if (plan.copy_stride > 0)
         return plan;
     plan.blocks = 1; /* rows in place go through all steps at once */

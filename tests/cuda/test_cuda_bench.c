@@ -159,9 +159,9 @@ static void test_a_lost_device_costs_one_cell(void **state)
     assert_int_equal(count_words(outcome.out, "Results: run.json"), 1);
     json_decref(root);
     /* A process that a person started by its number ends like any other that failed. */
-    root = bench(&outcome, settings,
-                 "--process 1 --order grid --batch-sizes 1,512,2 --input-lengths 60 --num-runs 1",
-                 1);
+    root =
+        bench(&outcome, settings,
+              "--process 1 --order grid --batch-sizes 1,512,2 --input-lengths 60 --num-runs 1", 1);
     expect_cell(root, 0, "measured", NULL);
     expect_cell(root, 1, "failed", "(cudaErrorIllegalAddress)");
     expect_cell(root, 2, "pending", NULL);

@@ -217,6 +217,7 @@ static int bench_run(const char *isa, const char *type_text)
 {
     static const int64_t row_counts[] = {1, 4, 8, 16, 128, 512, 0};
     static const int64_t head_rows[] = {1, 4, 16, 0};
+    static const int64_t long_rows[] = {1, 4, 16, 128, 0};
     struct error error = {0};
     struct thread_pool *pool = NULL;
     void *arena = NULL;
@@ -239,6 +240,7 @@ static int bench_run(const char *isa, const char *type_text)
             const struct kernels *kernels = kernels_choose(name);
             bench_shape(pool, kernels, type, 768, 2304, arena, row_counts, read_gbs);
             bench_shape(pool, kernels, type, 3072, 768, arena, row_counts, read_gbs);
+            bench_shape(pool, kernels, type, 11008, 1024, arena, long_rows, read_gbs);
             bench_shape(pool, kernels, type, 768, 50257, arena, head_rows, read_gbs);
         }
     }

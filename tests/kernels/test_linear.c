@@ -252,7 +252,7 @@ static void check_long_rows(const struct kernels *kernels)
     static const int64_t inputs[] = {8190, 11008, 28672, 60001};
     for (int type = 0; type < TYPES; type++)
         for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
-            struct problem p = {.type = type, .rows = 20, .outputs = 33, .scale = 1};
+            struct problem p = {.type = type, .rows = 48, .outputs = 33, .scale = 1};
             p.inputs = inputs[i];
             p.magnitude = 1;
             p.residual = true;
