@@ -28,36 +28,34 @@ struct driver {
     int (*error_string)(int code, const char **text);
 };
 
-typedef void symbol_function(void);
-
-/* Any function of the driver, to be cast to its own type; *missing is set where it is not there.
- * dlsym gives a pointer to data, which C turns into no other kind. */
-static symbol_function *find(const struct driver *driver, const char *name, const char **missing)
-{
-    void *symbol = dlsym(driver->library, name);
-    symbol_function *function = NULL;
-    memcpy(&function, &symbol, sizeof function);
-    if (symbol == NULL)
-        *missing = name;
-    return function;
-}
-
 static int driver_open(struct driver *driver, struct error *reason)
 {
     *driver = (struct driver){.library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL)};
-    if (driver->library == NULL)
-        return error_set(reason, ERROR_INPUT, "there is no NVIDIA driver (%s)", dlerror());
-    const char *missing = NULL;
-    driver->init = (int (*)(unsigned))find(driver, "cuInit", &missing);
-    driver->version = (int (*)(int *))find(driver, "cuDriverGetVersion", &missing);
-    driver->count = (int (*)(int *))find(driver, "cuDeviceGetCount", &missing);
-    driver->get = (int (*)(int *, int))find(driver, "cuDeviceGet", &missing);
-    driver->name = (int (*)(char *, int, int))find(driver, "cuDeviceGetName", &missing);
-    driver->attribute = (int (*)(int *, int, int))find(driver, "cuDeviceGetAttribute", &missing);
-    driver->error_string = (int (*)(int, const char **))find(driver, "cuGetErrorString", &missing);
-    if (missing != NULL)
-        return error_set(reason, ERROR_INPUT, "libcuda.so.1 has no %s: not a usable driver",
-                         missing);
+    if (driver->library == NULL) {
+        (void)error_set(reason, ERROR_INPUT, "there is no NVIDIA driver (%s)", dlerror());
+        return ERROR_INPUT; /* as a constant: clang's analyser does not look into error_set */
+    }
+    const struct {
+        const char *symbol;
+        void *to;
+    } functions[] = {
+        {"cuInit", &driver->init},
+        {"cuDriverGetVersion", &driver->version},
+        {"cuDeviceGetCount", &driver->count},
+        {"cuDeviceGet", &driver->get},
+        {"cuDeviceGetName", &driver->name},
+        {"cuDeviceGetAttribute", &driver->attribute},
+        {"cuGetErrorString", &driver->error_string},
+    };
+    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+        void *symbol = dlsym(driver->library, functions[i].symbol);
+        if (symbol == NULL) {
+            (void)error_set(reason, ERROR_INPUT, "libcuda.so.1 has no %s: not a usable driver",
+                            functions[i].symbol);
+            return ERROR_INPUT;
+        }
+        memcpy(functions[i].to, &symbol, sizeof symbol);
+    }
     return 0;
 }
 
