@@ -25,6 +25,8 @@ struct matrix_elements {
     double shared;     /* but the head */
     double per_token;  /* multiplied for each token: `shared` and the experts it is sent to */
     double one_expert; /* of all sparse layers together */
+    double last_only;  /* of per_token: in the last layer all but keys and values, which of a prompt
+                        * only the last position goes through */
     double head;
 };
 
@@ -46,7 +48,11 @@ static struct matrix_elements count_matrices(const struct architecture *architec
         for (id.layer = 0; id.layer < architecture->layer_count; id.layer++) {
             bool of_expert = weight_scope(id.role) == WEIGHT_OF_EXPERT &&
                              architecture->layer_is_sparse[id.layer];
-            *(of_expert ? &count.one_expert : &count.shared) += elements(architecture, id);
+            double own = elements(architecture, id);
+            *(of_expert ? &count.one_expert : &count.shared) += own;
+            if (id.layer == architecture->layer_count - 1 && id.role != WEIGHT_KEY &&
+                id.role != WEIGHT_VALUE)
+                count.last_only += of_expert ? own * (double)architecture->experts.per_token : own;
         }
     }
     count.per_token = count.shared + count.one_expert * (double)architecture->experts.per_token;
@@ -70,18 +76,24 @@ static double weight_elements(const struct architecture *architecture, double to
            count.head;
 }
 
-/* Keys that the tokens at positions [first, last) of one row attend to, over all layers. */
-static double keys_seen(const struct architecture *architecture, int64_t first, int64_t last)
+/* Keys that the tokens at positions [first, last) of one row attend to in a layer. */
+static double layer_keys_seen(const struct architecture *architecture, int64_t layer, int64_t first,
+                              int64_t last)
+{
+    int64_t window = architecture->window[layer];
+    int64_t full = window > 0 && window < last ? window : last; /* until there it grows */
+    double growing = full > first ? (double)(full - first) * (double)(first + 1 + full) / 2.0 : 0.0;
+    int64_t begin = full > first ? full : first;
+    return growing + (double)(last - begin) * (double)window;
+}
+
+/* The same over layers [0, layers). */
+static double keys_seen(const struct architecture *architecture, int64_t layers, int64_t first,
+                        int64_t last)
 {
     double seen = 0.0;
-    for (int64_t layer = 0; layer < architecture->layer_count; layer++) {
-        int64_t window = architecture->window[layer];
-        int64_t full = window > 0 && window < last ? window : last; /* until there it grows */
-        double growing =
-            full > first ? (double)(full - first) * (double)(first + 1 + full) / 2.0 : 0.0;
-        int64_t begin = full > first ? full : first;
-        seen += growing + (double)(last - begin) * (double)window;
-    }
+    for (int64_t layer = 0; layer < layers; layer++)
+        seen += layer_keys_seen(architecture, layer, first, last);
     return seen;
 }
 
@@ -92,9 +104,13 @@ struct model_cost model_cost_prefill(const struct architecture *architecture, in
     double rows = (double)batch, tokens = rows * (double)length;
     double heads = (double)architecture->head_count * (double)architecture->head_dim;
     double kv = (double)architecture->kv_head_count * (double)architecture->head_dim;
+    int64_t last_layer = architecture->layer_count - 1;
+    double multiplied =
+        tokens * (count.per_token - count.last_only) + rows * (count.last_only + count.head);
+    double keys = keys_seen(architecture, last_layer, 0, length) +
+                  layer_keys_seen(architecture, last_layer, length - 1, length);
     return (struct model_cost){
-        .flops = 2.0 * (tokens * count.per_token + rows * count.head) +
-                 4.0 * rows * heads * keys_seen(architecture, 0, length),
+        .flops = 2.0 * multiplied + 4.0 * rows * heads * keys,
         .weight_bytes = weight_elements(architecture, tokens) * types.weight,
         .kv_bytes = 2.0 * tokens * kv * (double)architecture->layer_count * types.kv,
     };
@@ -110,7 +126,8 @@ struct model_cost model_cost_decode_step(const struct architecture *architecture
     double rows = (double)batch;
     double heads = (double)architecture->head_count * (double)architecture->head_dim;
     double kv = (double)architecture->kv_head_count * (double)architecture->head_dim;
-    double keys = keys_seen(architecture, length, length + steps) / (double)steps;
+    double keys =
+        keys_seen(architecture, architecture->layer_count, length, length + steps) / (double)steps;
     return (struct model_cost){
         .flops = rows * (2.0 * (count.per_token + count.head) + 4.0 * heads * keys),
         .weight_bytes = weight_elements(architecture, rows) * types.weight,
