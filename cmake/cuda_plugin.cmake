@@ -15,8 +15,8 @@ target_include_directories(tokenmark_cuda SYSTEM PRIVATE
 target_compile_options(tokenmark_cuda PRIVATE
   "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Werror all-warnings -Xcompiler -Wall,-Wextra -Xptxas -v,-Werror,-warn-spills>")
 # What ptxas says of each kernel is kept for tools/kernel_resources.py.
-set_target_properties(tokenmark_cuda PROPERTIES CUDA_COMPILER_LAUNCHER
-  "${PROJECT_SOURCE_DIR}/cmake/keep_kernel_log.sh;${CMAKE_CUDA_COMPILER_LAUNCHER}")
+set(kernel_launcher ${PROJECT_SOURCE_DIR}/cmake/keep_kernel_log.sh ${CMAKE_CUDA_COMPILER_LAUNCHER})
+set_target_properties(tokenmark_cuda PROPERTIES CUDA_COMPILER_LAUNCHER "${kernel_launcher}")
 target_link_libraries(tokenmark_cuda PRIVATE tokenmark_model tokenmark_base ${TOKENMARK_CUBLASLT})
 target_link_options(tokenmark_cuda PRIVATE -Wl,--exclude-libs,ALL)
 # Sampling is defined without contraction: see engine/sampler.h.
