@@ -8,7 +8,9 @@ seconds=$2
 
 count=0
 for target in "$folder"/tests/fuzz_*; do
-    [ -x "$target" ] && [ -f "$target" ] || continue
+    if [ ! -x "$target" ] || [ ! -f "$target" ]; then
+        continue
+    fi
     name=$(basename "$target")
     work=$folder/corpus/$name
     mkdir -p "$work"

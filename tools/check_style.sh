@@ -31,7 +31,7 @@ functions=$(awk '
     /^\}/ {if (start && FNR - start - 1 > 70) print FILENAME ":" start ": function of " FNR - start - 1 " lines, at most 70"; start = 0}
 ' $files)
 [ -z "$functions" ] || complain "$functions"
-same=$(printf '%s\n' $files | grep '^src/' | sed 's/.*\///' | sort | uniq -d)
+same=$(printf '%s\n' "$files" | grep '^src/' | sed 's/.*\///' | sort | uniq -d)
 [ -z "$same" ] || complain "file names that stand twice in src: $same"
 # shellcheck disable=SC2086
 marks=$(grep -nE '\b(TODO|FIXME|XXX|HACK)\b' $files || true)

@@ -28,7 +28,7 @@ struct analysis_cell {
     struct stats_summary sequence_rate; /* tokens/s per sequence */
     double prefill_share;               /* of the total latency, 0 to 1; NaN unknown */
     double efficiency; /* tokens/s against perfect scaling from the smallest batch; 1 = perfect */
-    const struct breakdown *breakdown; /* NULL where it was not measured */
+    const struct breakdown *breakdown;        /* NULL where it was not measured */
     const struct cell_prediction *prediction; /* of its memory; NULL where no file has one */
 };
 
