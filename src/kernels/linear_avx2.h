@@ -16,6 +16,34 @@ void linear_dequantise_avx2(const struct linear_tile *tile, float *sums);
 void linear_prepare_avx2(enum kernel_type type, const float *x, int64_t x_stride, int64_t rows,
                          int64_t inputs, void *out);
 
+enum { LINEAR_TALL_ROWS = 6 };
+
+/* One input of `rows` rows, rows from the fourth on at x_more, times 16 widened weights. Inlined:
+ * the sums stay in registers. */
+static inline __attribute__((always_inline)) void
+linear_tall_step_avx2(__m256 sums[LINEAR_TALL_ROWS][2], const int rows, const char *x,
+                      const char *x_more, int64_t stride, __m256 low, __m256 high)
+{
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++) {
+        const char *place = r < 3 ? x + r * stride : x_more + (r - 3) * stride;
+        __m256 value = _mm256_broadcast_ss((const float *)(const void *)place);
+        sums[r][0] = _mm256_fmadd_ps(value, low, sums[r][0]);
+        sums[r][1] = _mm256_fmadd_ps(value, high, sums[r][1]);
+    }
+}
+
+/* The sums of columns [16 half, 16 half + 16) into result [rows][32]. */
+static inline __attribute__((always_inline)) void
+linear_tall_keep_avx2(__m256 sums[LINEAR_TALL_ROWS][2], const int rows, int64_t half, float *result)
+{
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++) {
+        _mm256_store_ps(result + r * KERNEL_PANEL + 16 * half, sums[r][0]);
+        _mm256_store_ps(result + r * KERNEL_PANEL + 16 * half + 8, sums[r][1]);
+    }
+}
+
 extern const struct linear_tile_set linear_f32_avx2;
 extern const struct linear_tile_set linear_f16_avx2;
 extern const struct linear_tile_set linear_bf16_avx2;

@@ -6,7 +6,7 @@
 #if defined(__x86_64__)
 #include "kernels/linear_avx2.h"
 
-enum { WIDE_ROWS = 2, TALL_ROWS = 6, STEP_BYTES = 128, STEP_X_BYTES = 8 };
+enum { WIDE_ROWS = 2, STEP_BYTES = 128, STEP_X_BYTES = 8 };
 
 static inline __m256 even_of(__m256i pairs)
 {
@@ -72,7 +72,7 @@ static inline __attribute__((always_inline)) void wide(const struct linear_tile 
 static inline __attribute__((always_inline)) void
 tall_half(const struct linear_tile *tile, const int rows, int64_t half, float *result)
 {
-    __m256 sums[TALL_ROWS][2];
+    __m256 sums[LINEAR_TALL_ROWS][2];
 #pragma GCC unroll 6
     for (int r = 0; r < rows; r++)
         sums[r][0] = sums[r][1] = _mm256_setzero_ps();
@@ -105,17 +105,13 @@ tall_half(const struct linear_tile *tile, const int rows, int64_t half, float *r
         x += STEP_X_BYTES;
         x_more += STEP_X_BYTES;
     }
-#pragma GCC unroll 6
-    for (int r = 0; r < rows; r++) {
-        _mm256_store_ps(result + r * KERNEL_PANEL + 16 * half, sums[r][0]);
-        _mm256_store_ps(result + r * KERNEL_PANEL + 16 * half + 8, sums[r][1]);
-    }
+    linear_tall_keep_avx2(sums, rows, half, result);
 }
 
 static inline __attribute__((always_inline)) void tall(const struct linear_tile *tile,
                                                        const int rows)
 {
-    _Alignas(32) float result[TALL_ROWS * KERNEL_PANEL];
+    _Alignas(32) float result[LINEAR_TALL_ROWS * KERNEL_PANEL];
     for (int64_t half = 0; half < 2; half++)
         tall_half(tile, rows, half, result);
     linear_store_avx2(tile, result);
@@ -153,7 +149,7 @@ static void tile_bf16_6(const struct linear_tile *tile)
 
 const struct linear_tile_set linear_bf16_avx2 = {
     .rows_stream = WIDE_ROWS,
-    .rows_max = TALL_ROWS,
+    .rows_max = LINEAR_TALL_ROWS,
     .functions = {tile_bf16_1, tile_bf16_2, tile_bf16_3, tile_bf16_4, tile_bf16_5, tile_bf16_6},
 };
 

@@ -5,7 +5,7 @@
 #if defined(__x86_64__)
 #include "kernels/linear_avx2.h"
 
-enum { WIDE_ROWS = 3, TALL_ROWS = 6, STEP_BYTES = 128, STEP_X_BYTES = 4 };
+enum { WIDE_ROWS = 3, STEP_BYTES = 128, STEP_X_BYTES = 4 };
 
 /* Both are inlined into one function for every number of rows: the sums stay in registers. */
 static inline __attribute__((always_inline)) void wide(const struct linear_tile *tile,
@@ -52,7 +52,7 @@ static inline __attribute__((always_inline)) void wide(const struct linear_tile 
 static inline __attribute__((always_inline)) void
 tall_half(const struct linear_tile *tile, const int rows, int64_t half, float *result)
 {
-    __m256 sums[TALL_ROWS][2];
+    __m256 sums[LINEAR_TALL_ROWS][2];
 #pragma GCC unroll 6
     for (int r = 0; r < rows; r++)
         sums[r][0] = sums[r][1] = _mm256_setzero_ps();
@@ -68,27 +68,17 @@ tall_half(const struct linear_tile *tile, const int rows, int64_t half, float *r
         ahead += ahead_step;
         __m256 low = _mm256_load_ps((const float *)(const void *)weight);
         __m256 high = _mm256_load_ps((const float *)(const void *)weight + 8);
-#pragma GCC unroll 6
-        for (int r = 0; r < rows; r++) {
-            const char *place = r < 3 ? x + r * stride : x_more + (r - 3) * stride;
-            __m256 value = _mm256_broadcast_ss((const float *)(const void *)place);
-            sums[r][0] = _mm256_fmadd_ps(value, low, sums[r][0]);
-            sums[r][1] = _mm256_fmadd_ps(value, high, sums[r][1]);
-        }
+        linear_tall_step_avx2(sums, rows, x, x_more, stride, low, high);
         x += STEP_X_BYTES;
         x_more += STEP_X_BYTES;
     }
-#pragma GCC unroll 6
-    for (int r = 0; r < rows; r++) {
-        _mm256_store_ps(result + r * KERNEL_PANEL + 16 * half, sums[r][0]);
-        _mm256_store_ps(result + r * KERNEL_PANEL + 16 * half + 8, sums[r][1]);
-    }
+    linear_tall_keep_avx2(sums, rows, half, result);
 }
 
 static inline __attribute__((always_inline)) void tall(const struct linear_tile *tile,
                                                        const int rows)
 {
-    _Alignas(32) float result[TALL_ROWS * KERNEL_PANEL];
+    _Alignas(32) float result[LINEAR_TALL_ROWS * KERNEL_PANEL];
     for (int64_t half = 0; half < 2; half++)
         tall_half(tile, rows, half, result);
     linear_store_avx2(tile, result);
@@ -126,7 +116,7 @@ static void tile_f32_6(const struct linear_tile *tile)
 
 const struct linear_tile_set linear_f32_avx2 = {
     .rows_stream = WIDE_ROWS,
-    .rows_max = TALL_ROWS,
+    .rows_max = LINEAR_TALL_ROWS,
     .block_steps = 1024,
     .copy_row = linear_copy_floats,
     .copy_step_bytes = sizeof(float),
