@@ -9,6 +9,7 @@ enum {
     CHUNKS_A_THREAD = 4,           /* at least, where there are panels enough */
     CHUNKS_A_THREAD_MAX = 16,      /* large layers: a disturbed thread loses little */
     CHUNK_BYTES = 1 << 20,         /* of weights that are worth a chunk of their own */
+    COLUMNS_A_ROW = 8,             /* of a chunk of many rows, about */
     ROWS_A_CHUNK_MIN = 28,         /* weights are read again for every chunk of rows */
     PREPARE_FLOATS_A_CHUNK = 8192, /* fewer are faster on one thread */
 };
@@ -89,7 +90,7 @@ static void choose_chunks(struct linear_job *job, int threads)
         int64_t chunk_panels = job->panels / job->panel_chunks;
         bool rows_can = chunk_rows >= 2 * ROWS_A_CHUNK_MIN;
         bool panels_can = chunk_panels >= 2;
-        if (rows_can && (chunk_rows > chunk_panels * KERNEL_PANEL || !panels_can))
+        if (rows_can && (chunk_rows * COLUMNS_A_ROW > chunk_panels * KERNEL_PANEL || !panels_can))
             job->row_chunks *= 2;
         else if (panels_can)
             job->panel_chunks *= 2;
