@@ -1,0 +1,296 @@
+/* Products with grouped weights on AVX-512 with VNNI: vpdpbusd of unsigned weights and signed
+ * activations, whose 32-bit sums begin with minus the offset times the activations. The weights of
+ * a group fill half the registers while all rows of a pass meet them; the rows' groups lie side by
+ * side for that, and their float sums wait in the first cache. */
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "kernels/grouped.h"
+#include "kernels/kernels_internal.h"
+#include "kernels/linear_avx512.h"
+
+enum {
+    HALVES = KERNEL_PANEL / 16, /* registers of outputs */
+    TOGETHER_ROWS = 4,          /* whose sums have registers at once */
+    PASS_ROWS = 128,            /* rows that pass over a panel, */
+    PASS_ROWS_MIN = 8,          /* or fewer, as their copies take at most this: */
+    COPY_BYTES = 200 * 1024,
+    PANELS_BYTES = 768 * 1024 /* panels that stay in the second cache while rows pass over */
+};
+
+/* A sum that begins with these bits, those of 1.5 * 2^23, is, read as float32, 1.5 * 2^23 plus the
+ * sum: one fused multiplication converts it and multiplies it by an integer, all exact. */
+static const int32_t SHIFTED_BITS = 0x4B400000;
+static const float SHIFT = 12582912.0F;
+
+/* One group of a row, ready for a type. */
+struct row_group {
+    int8_t values[GROUP_INPUTS];
+    float scale;
+    float sum;        /* scaled */
+    int32_t begin[2]; /* of the integer sums; [1]: of the second half where halves are apart */
+};
+
+/* One group of a panel, [registers of outputs] each. */
+struct weights {
+    __m512i steps[GROUP_STEPS][HALVES];
+    __m512 scale[HALVES];
+    __m512 factor[2][HALVES]; /* sub-scales, the second of those with halves */
+    __m512 unshift[HALVES];   /* -SHIFT * factor[0] */
+    __m512 minimum[HALVES];
+};
+
+static inline __m512 halves_at(const char *place)
+{
+    return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)(const void *)place));
+}
+
+static inline __m512 bytes_at(const char *place)
+{
+    __m128i bytes = _mm_load_si128((const __m128i *)(const void *)place);
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes));
+}
+
+static inline __attribute__((always_inline)) void
+load_steps(const struct grouped_format format, const char *integers, struct weights *out)
+{
+    const __m512i low_mask = _mm512_set1_epi8(15);
+    const int steps = format.bits == 4 ? GROUP_STEPS / 2 : GROUP_STEPS;
+#pragma GCC unroll 8
+    for (int step = 0; step < steps; step++)
+#pragma GCC unroll 2
+        for (int c = 0; c < HALVES; c++) {
+            __m512i bytes = _mm512_load_si512(integers + step * 128 + c * 64);
+            if (format.bits == 4) {
+                out->steps[step][c] = _mm512_and_si512(bytes, low_mask);
+                out->steps[step + GROUP_STEPS / 2][c] =
+                    _mm512_and_si512(_mm512_srli_epi16(bytes, 4), low_mask);
+            } else if (format.bits == 8) {
+                out->steps[step][c] = _mm512_xor_si512(bytes, _mm512_set1_epi8(-128));
+            } else {
+                out->steps[step][c] = bytes;
+            }
+        }
+}
+
+static inline __attribute__((always_inline)) void load_weights(const struct grouped_format format,
+                                                               const struct grouped_place *group,
+                                                               struct weights *out)
+{
+    load_steps(format, group->integers, out);
+#pragma GCC unroll 2
+    for (int c = 0; c < HALVES; c++) {
+        out->scale[c] = halves_at(group->scales + 32 * c);
+        if (format.has_minimum)
+            out->minimum[c] = halves_at(group->scales + 2 * KERNEL_PANEL + 32 * c);
+        if (!format.has_super)
+            continue;
+        out->factor[0][c] = bytes_at(group->sub + 16 * c);
+        out->unshift[c] = _mm512_mul_ps(out->factor[0][c], _mm512_set1_ps(-SHIFT));
+        __m512 second = bytes_at(group->sub + KERNEL_PANEL + 16 * c);
+        if (format.has_halves)
+            out->factor[1][c] = second;
+        else
+            out->minimum[c] = _mm512_mul_ps(out->minimum[c], second);
+    }
+}
+
+/* The sum of a group's products times its sub-scales: below 2^24, so that float32 holds it. */
+static inline __attribute__((always_inline)) __m512 whole_sum(const struct grouped_format format,
+                                                              const struct weights *weights,
+                                                              const __m512i parts[2], int c)
+{
+    if (!format.has_super)
+        return _mm512_cvtepi32_ps(parts[0]);
+    __m512 sum =
+        _mm512_fmadd_ps(_mm512_castsi512_ps(parts[0]), weights->factor[0][c], weights->unshift[c]);
+    if (format.has_halves)
+        sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(parts[1]), weights->factor[1][c], sum);
+    return sum;
+}
+
+/* Adds the products of one group of a few rows to their float sums [rows][32]. */
+static inline __attribute__((always_inline)) void add_rows(const struct grouped_format format,
+                                                           const struct weights *weights,
+                                                           const struct row_group *x,
+                                                           const int rows, float *sums)
+{
+    __m512i parts[TOGETHER_ROWS][HALVES][2];
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int c = 0; c < HALVES; c++) {
+            parts[r][c][0] = _mm512_set1_epi32(x[r].begin[0]);
+            if (format.has_halves)
+                parts[r][c][1] = _mm512_set1_epi32(x[r].begin[1]);
+        }
+#pragma GCC unroll 8
+    for (int step = 0; step < GROUP_STEPS; step++) {
+        const int part = format.has_halves && step >= GROUP_STEPS / 2 ? 1 : 0;
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) {
+            int32_t word;
+            __builtin_memcpy(&word, x[r].values + 4 * step, sizeof word);
+            __m512i four = _mm512_set1_epi32(word);
+#pragma GCC unroll 2
+            for (int c = 0; c < HALVES; c++)
+                parts[r][c][part] =
+                    _mm512_dpbusd_epi32(parts[r][c][part], weights->steps[step][c], four);
+        }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int c = 0; c < HALVES; c++) {
+            float *place = sums + r * KERNEL_PANEL + 16 * c;
+            __m512 both = _mm512_mul_ps(weights->scale[c], _mm512_set1_ps(x[r].scale));
+            __m512 sum = _mm512_fmadd_ps(whole_sum(format, weights, parts[r][c], c), both,
+                                         _mm512_load_ps(place));
+            if (format.has_minimum)
+                sum = _mm512_fmadd_ps(weights->minimum[c], _mm512_set1_ps(x[r].sum), sum);
+            _mm512_store_ps(place, sum);
+        }
+}
+
+/* Some rows, side by side [groups][rows], meet some groups of a panel. */
+struct tile {
+    const struct row_group *x;
+    int64_t rows;
+    int64_t group_first, group_end;
+    const char *panel;
+    float *sums; /* [rows][32], aligned */
+};
+
+static inline __attribute__((always_inline)) void run_tile(const struct tile *tile,
+                                                           enum kernel_type type)
+{
+    const struct grouped_format format = grouped_format(type);
+    const struct row_group *x = tile->x;
+    struct grouped_place group = {0};
+    group.scales =
+        tile->panel + grouped_offset(format, tile->group_first / SUPER_GROUPS * SUPER_GROUPS);
+    const char *next = tile->panel + grouped_offset(format, tile->group_first);
+    for (int64_t g = tile->group_first; g < tile->group_end; g++) {
+        struct weights weights;
+        next = grouped_walk(format, g, next, &group);
+        load_weights(format, &group, &weights);
+        float *sums = tile->sums;
+        int64_t rows = tile->rows;
+        for (; rows >= TOGETHER_ROWS; rows -= TOGETHER_ROWS) {
+            add_rows(format, &weights, x, TOGETHER_ROWS, sums);
+            x += TOGETHER_ROWS;
+            sums += TOGETHER_ROWS * KERNEL_PANEL;
+        }
+        if (rows == 3)
+            add_rows(format, &weights, x, 3, sums);
+        else if (rows == 2)
+            add_rows(format, &weights, x, 2, sums);
+        else if (rows == 1)
+            add_rows(format, &weights, x, 1, sums);
+        x += rows;
+    }
+}
+
+typedef void tile_function(const struct tile *tile);
+
+/* clang-format off */
+#define TILE(type)                                                                                 \
+    static void tile_##type(const struct tile *tile) { run_tile(tile, KERNEL_##type); }
+TILE(Q4_0) TILE(Q4_1) TILE(Q4_K) TILE(Q5_0) TILE(Q5_1) TILE(Q5_K) TILE(Q6_K) TILE(Q8_0)
+#undef TILE
+#define ENTRY(type) [KERNEL_##type - KERNEL_TYPE_COUNT] = tile_##type
+static tile_function *const tiles[KERNEL_TYPE_END - KERNEL_TYPE_COUNT] = {
+    ENTRY(Q4_0), ENTRY(Q4_1), ENTRY(Q4_K), ENTRY(Q5_0),
+    ENTRY(Q5_1), ENTRY(Q5_K), ENTRY(Q6_K), ENTRY(Q8_0),
+};
+#undef ENTRY
+/* clang-format on */
+
+/* The rows of a pass and where their groups are copied to. */
+struct pass {
+    const struct linear_call *call;
+    int64_t row, rows;
+    int64_t groups;
+    int64_t block; /* groups that are copied at a time: all, as a rule */
+    struct row_group *copy;
+};
+
+static inline struct row_group make_group(const struct grouped_format format,
+                                          const struct grouped_x *from)
+{
+    /* Q8_0's bytes, whose sign bit is turned over, are 128 too high. */
+    int32_t eighths = format.bits == 8 ? 16 : format.offset / 8;
+    int32_t first = from->offsets[0][0] + from->offsets[0][1];
+    int32_t second = from->offsets[1][0] + from->offsets[1][1];
+    struct row_group out = {.scale = from->scale, .sum = from->scale * (float)from->sum};
+    out.begin[0] = eighths * (format.has_halves ? first : first + second);
+    out.begin[0] += format.has_super ? SHIFTED_BITS : 0;
+    out.begin[1] = eighths * second;
+    __builtin_memcpy(out.values, from->values, sizeof out.values);
+    return out;
+}
+
+static void copy_groups(const struct pass *pass, int64_t group_first, int64_t group_end)
+{
+    const struct grouped_format format = grouped_format(pass->call->type);
+    size_t row_bytes = kernel_prepared_bytes(pass->call->type, 1, pass->call->inputs);
+    for (int64_t r = 0; r < pass->rows; r++) {
+        const char *row = (const char *)pass->call->x + (size_t)(pass->row + r) * row_bytes;
+        const struct grouped_x *from = (const struct grouped_x *)(const void *)row;
+        struct row_group *to = pass->copy + r;
+        for (int64_t g = group_first; g < group_end; g++, to += pass->rows)
+            *to = make_group(format, from + g);
+    }
+}
+
+/* Where not all groups of the rows fit, every panel has them copied again. */
+static void run_pass(const struct pass *pass, int64_t panel_first, int64_t panel_end)
+{
+    const struct linear_call *call = pass->call;
+    _Alignas(LINEAR_LINE) float sums[PASS_ROWS * KERNEL_PANEL];
+    int64_t panel_bytes = (int64_t)kernel_panel_bytes(call->type, call->inputs);
+    struct tile tile = {.x = pass->copy, .rows = pass->rows, .sums = sums};
+    for (int64_t panel = panel_first; panel < panel_end; panel++) {
+        tile.panel = (const char *)call->weight + panel * panel_bytes;
+        __builtin_memset(sums, 0, (size_t)pass->rows * KERNEL_PANEL * sizeof *sums);
+        for (int64_t first = 0; first < pass->groups; first += pass->block) {
+            tile.group_first = first;
+            tile.group_end = kernel_smaller(first + pass->block, pass->groups);
+            if (panel == panel_first || pass->block < pass->groups)
+                copy_groups(pass, tile.group_first, tile.group_end);
+            tiles[call->type - KERNEL_TYPE_COUNT](&tile);
+        }
+        struct linear_tile epilogue = grouped_epilogue(call, pass->row, pass->rows, panel);
+        linear_store_avx512(&epilogue, sums);
+    }
+}
+
+static void grouped_linear_vnni(const struct linear_call *call, int64_t row_first,
+                                int64_t row_count, int64_t panel_first, int64_t panel_count)
+{
+    enum { COPIES = COPY_BYTES / sizeof(struct row_group) };
+    _Alignas(LINEAR_LINE) struct row_group copy[COPIES];
+    int64_t groups = grouped_count(call->inputs);
+    int64_t rows_max = COPIES / groups / TOGETHER_ROWS * TOGETHER_ROWS;
+    rows_max = rows_max < PASS_ROWS_MIN ? PASS_ROWS_MIN : kernel_smaller(rows_max, PASS_ROWS);
+    int64_t passes = (row_count + rows_max - 1) / rows_max;
+    int64_t panel_bytes = (int64_t)kernel_panel_bytes(call->type, call->inputs);
+    int64_t panel_end = panel_first + panel_count;
+    int64_t together = passes == 1 ? panel_count : PANELS_BYTES / panel_bytes + 1;
+    struct pass pass = {.call = call, .groups = groups, .copy = copy};
+    for (int64_t panel = panel_first; panel < panel_end; panel += together)
+        for (int64_t i = 0; i < passes; i++) {
+            int64_t first = row_count * i / passes;
+            pass.row = row_first + first;
+            pass.rows = row_count * (i + 1) / passes - first;
+            pass.block = kernel_smaller(COPIES / pass.rows, groups);
+            run_pass(&pass, panel, kernel_smaller(panel + together, panel_end));
+        }
+}
+
+void grouped_fill_avx512_vnni(struct kernels *table)
+{
+    table->grouped_linear = grouped_linear_vnni;
+}
+
+#endif
