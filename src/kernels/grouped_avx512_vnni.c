@@ -234,13 +234,13 @@ static void copy_groups(const struct pass *pass, int64_t group_first, int64_t gr
 {
     const struct grouped_format format = grouped_format(pass->call->type);
     size_t row_bytes = kernel_prepared_bytes(pass->call->type, 1, pass->call->inputs);
-    for (int64_t r = 0; r < pass->rows; r++) {
-        const char *row = (const char *)pass->call->x + (size_t)(pass->row + r) * row_bytes;
-        const struct grouped_x *from = (const struct grouped_x *)(const void *)row;
-        struct row_group *to = pass->copy + r;
-        for (int64_t g = group_first; g < group_end; g++, to += pass->rows)
-            *to = make_group(format, from + g);
-    }
+    const char *x = (const char *)pass->call->x + (size_t)pass->row * row_bytes;
+    struct row_group *to = pass->copy;
+    for (int64_t g = group_first; g < group_end; g++)
+        for (int64_t r = 0; r < pass->rows; r++) {
+            const char *row = x + (size_t)r * row_bytes;
+            *to++ = make_group(format, (const struct grouped_x *)(const void *)row + g);
+        }
 }
 
 /* Where not all groups of the rows fit, every panel has them copied again. */
