@@ -159,7 +159,29 @@ struct tile {
     int64_t group_first, group_end;
     const char *panel;
     float *sums; /* [rows][32], aligned */
+    const struct linear_tile *epilogue;
 };
+
+/* Asks for some rows of what the epilogue will read and write, which lie far apart in memory: every
+ * group of the tile does so for its share of them. */
+static inline void fetch_results(const struct tile *tile, int64_t group)
+{
+    const struct linear_tile *out = tile->epilogue;
+    int64_t groups = tile->group_end - tile->group_first;
+    int64_t share = (tile->rows + groups - 1) / groups;
+    int64_t first = (group - tile->group_first) * share;
+    int64_t end = kernel_smaller(first + share, tile->rows);
+    for (int64_t r = first; r < end; r++) {
+        const float *y = out->y + r * out->y_stride;
+        __builtin_prefetch(y, 1);
+        __builtin_prefetch(y + LINEAR_LINE / sizeof *y, 1);
+        if (out->residual == NULL || out->residual == out->y)
+            continue;
+        const float *residual = out->residual + r * out->residual_stride;
+        __builtin_prefetch(residual);
+        __builtin_prefetch(residual + LINEAR_LINE / sizeof *residual);
+    }
+}
 
 static inline __attribute__((always_inline)) void run_tile(const struct tile *tile,
                                                            enum kernel_type type)
@@ -174,6 +196,7 @@ static inline __attribute__((always_inline)) void run_tile(const struct tile *ti
         struct weights weights;
         next = grouped_walk(format, g, next, &group);
         load_weights(format, &group, &weights);
+        fetch_results(tile, g);
         float *sums = tile->sums;
         int64_t rows = tile->rows;
         for (; rows >= TOGETHER_ROWS; rows -= TOGETHER_ROWS) {
@@ -215,19 +238,19 @@ struct pass {
     struct row_group *copy;
 };
 
-static inline struct row_group make_group(const struct grouped_format format,
-                                          const struct grouped_x *from)
+static inline void copy_group(const struct grouped_format format, const struct grouped_x *from,
+                              struct row_group *to)
 {
     /* Q8_0's bytes, whose sign bit is turned over, are 128 too high. */
     int32_t eighths = format.bits == 8 ? 16 : format.offset / 8;
     int32_t first = from->offsets[0][0] + from->offsets[0][1];
     int32_t second = from->offsets[1][0] + from->offsets[1][1];
-    struct row_group out = {.scale = from->scale, .sum = from->scale * (float)from->sum};
-    out.begin[0] = eighths * (format.has_halves ? first : first + second);
-    out.begin[0] += format.has_super ? SHIFTED_BITS : 0;
-    out.begin[1] = eighths * second;
-    __builtin_memcpy(out.values, from->values, sizeof out.values);
-    return out;
+    __builtin_memcpy(to->values, from->values, sizeof to->values);
+    to->scale = from->scale;
+    to->sum = from->scale * (float)from->sum;
+    to->begin[0] = eighths * (format.has_halves ? first : first + second) +
+                   (format.has_super ? SHIFTED_BITS : 0);
+    to->begin[1] = eighths * second;
 }
 
 static void copy_groups(const struct pass *pass, int64_t group_first, int64_t group_end)
@@ -239,7 +262,7 @@ static void copy_groups(const struct pass *pass, int64_t group_first, int64_t gr
     for (int64_t g = group_first; g < group_end; g++)
         for (int64_t r = 0; r < pass->rows; r++) {
             const char *row = x + (size_t)r * row_bytes;
-            *to++ = make_group(format, (const struct grouped_x *)(const void *)row + g);
+            copy_group(format, (const struct grouped_x *)(const void *)row + g, to++);
         }
 }
 
@@ -252,6 +275,8 @@ static void run_pass(const struct pass *pass, int64_t panel_first, int64_t panel
     struct tile tile = {.x = pass->copy, .rows = pass->rows, .sums = sums};
     for (int64_t panel = panel_first; panel < panel_end; panel++) {
         tile.panel = (const char *)call->weight + panel * panel_bytes;
+        struct linear_tile epilogue = grouped_epilogue(call, pass->row, pass->rows, panel);
+        tile.epilogue = &epilogue;
         __builtin_memset(sums, 0, (size_t)pass->rows * KERNEL_PANEL * sizeof *sums);
         for (int64_t first = 0; first < pass->groups; first += pass->block) {
             tile.group_first = first;
@@ -260,7 +285,6 @@ static void run_pass(const struct pass *pass, int64_t panel_first, int64_t panel
                 copy_groups(pass, tile.group_first, tile.group_end);
             tiles[call->type - KERNEL_TYPE_COUNT](&tile);
         }
-        struct linear_tile epilogue = grouped_epilogue(call, pass->row, pass->rows, panel);
         linear_store_avx512(&epilogue, sums);
     }
 }
