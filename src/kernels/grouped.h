@@ -32,13 +32,17 @@ struct grouped_format {
     bool has_halves; /* sub-scales are of 16 inputs */
 };
 
-/* One group of a prepared row. The sums are of inputs 0, 1, 4, 5, 8, ... (low) and 2, 3, 6, ...
- * (high), times -8: what takes an offset off the two 16-bit sums of a lane of products. */
+/* One group of a prepared row: a line of the cache, with all that a kernel may need. Weights are
+ * stored too high by their format's offset; what takes that off again is what sums of products
+ * begin with: minus the offset times the sum of the values. */
 struct grouped_x {
     int8_t values[GROUP_INPUTS];
     float scale;
-    int32_t sum;
-    int16_t offsets[2][2]; /* [inputs 0-15, 16-31][low, high] */
+    float sum;             /* of the values, times the scale */
+    int16_t offsets[2][2]; /* 8: [inputs 0-15, 16-31] [0, 1, 4, 5, 8, ... and 2, 3, 6, ...] */
+    int32_t offset_8;      /* the same of all inputs */
+    int32_t offset_128;
+    int32_t offsets_32[2]; /* of the halves */
 };
 
 static inline struct grouped_format grouped_format(enum kernel_type type)

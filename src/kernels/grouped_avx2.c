@@ -56,7 +56,7 @@ add_group(const struct grouped_format format, const struct grouped_place *group,
         __m256 minimum = minimum_at(format, group, first + c);
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) {
-            __m256 x_sum = _mm256_set1_ps(x[r]->scale * (float)x[r]->sum);
+            __m256 x_sum = _mm256_set1_ps(x[r]->sum);
             sums[r][first + c] = _mm256_fmadd_ps(minimum, x_sum, sums[r][first + c]);
         }
     }

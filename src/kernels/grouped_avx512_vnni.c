@@ -1,7 +1,7 @@
 /* Products with grouped weights on AVX-512 with VNNI: vpdpbusd of unsigned weights and signed
  * activations, whose 32-bit sums begin with minus the offset times the activations. The weights of
- * a group fill half the registers while all rows of a pass meet them; the rows' groups lie side by
- * side for that, and their float sums wait in the first cache. */
+ * a group fill half the registers while all rows of a pass meet them; the rows' float sums wait in
+ * the first cache. */
 #if defined(__x86_64__)
 #include <immintrin.h>
 
@@ -12,24 +12,15 @@
 enum {
     HALVES = KERNEL_PANEL / 16, /* registers of outputs */
     TOGETHER_ROWS = 4,          /* whose sums have registers at once */
-    PASS_ROWS = 128,            /* rows that pass over a panel, */
-    PASS_ROWS_MIN = 8,          /* or fewer, as their copies take at most this: */
-    COPY_BYTES = 200 * 1024,
-    PANELS_BYTES = 768 * 1024 /* panels that stay in the second cache while rows pass over */
+    PASS_ROWS = 64,             /* rows that pass over a panel, */
+    ROWS_BYTES = 512 * 1024,    /* or fewer: they stay in the second cache, as do */
+    PANELS_BYTES = 768 * 1024   /* panels while all rows pass over them */
 };
 
 /* A sum that begins with these bits, those of 1.5 * 2^23, is, read as float32, 1.5 * 2^23 plus the
  * sum: one fused multiplication converts it and multiplies it by an integer, all exact. */
 static const int32_t SHIFTED_BITS = 0x4B400000;
 static const float SHIFT = 12582912.0F;
-
-/* One group of a row, ready for a type. */
-struct row_group {
-    int8_t values[GROUP_INPUTS];
-    float scale;
-    float sum;        /* scaled */
-    int32_t begin[2]; /* of the integer sums; [1]: of the second half where halves are apart */
-};
 
 /* One group of a panel, [registers of outputs] each. */
 struct weights {
@@ -95,6 +86,23 @@ static inline __attribute__((always_inline)) void load_weights(const struct grou
     }
 }
 
+/* What the integer sums of a row begin with, those of the first half where halves are apart. */
+static inline __attribute__((always_inline)) __m512i begin(const struct grouped_format format,
+                                                           const struct grouped_x *x)
+{
+    const __m512i shifted = _mm512_set1_epi32(SHIFTED_BITS);
+    if (format.bits == 8)
+        return _mm512_set1_epi32(x->offset_128);
+    if (format.has_halves)
+        return _mm512_add_epi32(_mm512_set1_epi32(x->offsets_32[0]), shifted);
+    if (format.has_super)
+        return shifted;
+    if (format.offset == 0)
+        return _mm512_setzero_si512();
+    __m512i eight = _mm512_set1_epi32(x->offset_8);
+    return format.offset == 8 ? eight : _mm512_add_epi32(eight, eight);
+}
+
 /* The sum of a group's products times its sub-scales: below 2^24, so that float32 holds it. */
 static inline __attribute__((always_inline)) __m512 whole_sum(const struct grouped_format format,
                                                               const struct weights *weights,
@@ -112,25 +120,29 @@ static inline __attribute__((always_inline)) __m512 whole_sum(const struct group
 /* Adds the products of one group of a few rows to their float sums [rows][32]. */
 static inline __attribute__((always_inline)) void add_rows(const struct grouped_format format,
                                                            const struct weights *weights,
-                                                           const struct row_group *x,
+                                                           const char *x, int64_t x_stride,
                                                            const int rows, float *sums)
 {
+    const struct grouped_x *rows_x[TOGETHER_ROWS];
     __m512i parts[TOGETHER_ROWS][HALVES][2];
 #pragma GCC unroll 4
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
+        rows_x[r] = (const struct grouped_x *)(const void *)(x + r * x_stride);
+        _mm_prefetch(x + r * x_stride + sizeof(struct grouped_x), _MM_HINT_T0);
 #pragma GCC unroll 2
         for (int c = 0; c < HALVES; c++) {
-            parts[r][c][0] = _mm512_set1_epi32(x[r].begin[0]);
+            parts[r][c][0] = begin(format, rows_x[r]);
             if (format.has_halves)
-                parts[r][c][1] = _mm512_set1_epi32(x[r].begin[1]);
+                parts[r][c][1] = _mm512_set1_epi32(rows_x[r]->offsets_32[1]);
         }
+    }
 #pragma GCC unroll 8
     for (int step = 0; step < GROUP_STEPS; step++) {
         const int part = format.has_halves && step >= GROUP_STEPS / 2 ? 1 : 0;
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) {
             int32_t word;
-            __builtin_memcpy(&word, x[r].values + 4 * step, sizeof word);
+            __builtin_memcpy(&word, rows_x[r]->values + 4 * step, sizeof word);
             __m512i four = _mm512_set1_epi32(word);
 #pragma GCC unroll 2
             for (int c = 0; c < HALVES; c++)
@@ -143,20 +155,21 @@ static inline __attribute__((always_inline)) void add_rows(const struct grouped_
 #pragma GCC unroll 2
         for (int c = 0; c < HALVES; c++) {
             float *place = sums + r * KERNEL_PANEL + 16 * c;
-            __m512 both = _mm512_mul_ps(weights->scale[c], _mm512_set1_ps(x[r].scale));
+            __m512 both = _mm512_mul_ps(weights->scale[c], _mm512_set1_ps(rows_x[r]->scale));
             __m512 sum = _mm512_fmadd_ps(whole_sum(format, weights, parts[r][c], c), both,
                                          _mm512_load_ps(place));
             if (format.has_minimum)
-                sum = _mm512_fmadd_ps(weights->minimum[c], _mm512_set1_ps(x[r].sum), sum);
+                sum = _mm512_fmadd_ps(weights->minimum[c], _mm512_set1_ps(rows_x[r]->sum), sum);
             _mm512_store_ps(place, sum);
         }
 }
 
-/* Some rows, side by side [groups][rows], meet some groups of a panel. */
+/* Some rows meet a panel. */
 struct tile {
-    const struct row_group *x;
+    const char *x;
+    int64_t x_stride;
     int64_t rows;
-    int64_t group_first, group_end;
+    int64_t groups;
     const char *panel;
     float *sums; /* [rows][32], aligned */
     const struct linear_tile *epilogue;
@@ -167,9 +180,8 @@ struct tile {
 static inline void fetch_results(const struct tile *tile, int64_t group)
 {
     const struct linear_tile *out = tile->epilogue;
-    int64_t groups = tile->group_end - tile->group_first;
-    int64_t share = (tile->rows + groups - 1) / groups;
-    int64_t first = (group - tile->group_first) * share;
+    int64_t share = (tile->rows + tile->groups - 1) / tile->groups;
+    int64_t first = group * share;
     int64_t end = kernel_smaller(first + share, tile->rows);
     for (int64_t r = first; r < end; r++) {
         const float *y = out->y + r * out->y_stride;
@@ -187,30 +199,28 @@ static inline __attribute__((always_inline)) void run_tile(const struct tile *ti
                                                            enum kernel_type type)
 {
     const struct grouped_format format = grouped_format(type);
-    const struct row_group *x = tile->x;
     struct grouped_place group = {0};
-    group.scales =
-        tile->panel + grouped_offset(format, tile->group_first / SUPER_GROUPS * SUPER_GROUPS);
-    const char *next = tile->panel + grouped_offset(format, tile->group_first);
-    for (int64_t g = tile->group_first; g < tile->group_end; g++) {
+    const char *next = tile->panel;
+    const int64_t stride = tile->x_stride;
+    for (int64_t g = 0; g < tile->groups; g++) {
         struct weights weights;
         next = grouped_walk(format, g, next, &group);
         load_weights(format, &group, &weights);
         fetch_results(tile, g);
+        const char *x = tile->x + g * (int64_t)sizeof(struct grouped_x);
         float *sums = tile->sums;
         int64_t rows = tile->rows;
         for (; rows >= TOGETHER_ROWS; rows -= TOGETHER_ROWS) {
-            add_rows(format, &weights, x, TOGETHER_ROWS, sums);
-            x += TOGETHER_ROWS;
+            add_rows(format, &weights, x, stride, TOGETHER_ROWS, sums);
+            x += TOGETHER_ROWS * stride;
             sums += TOGETHER_ROWS * KERNEL_PANEL;
         }
         if (rows == 3)
-            add_rows(format, &weights, x, 3, sums);
+            add_rows(format, &weights, x, stride, 3, sums);
         else if (rows == 2)
-            add_rows(format, &weights, x, 2, sums);
+            add_rows(format, &weights, x, stride, 2, sums);
         else if (rows == 1)
-            add_rows(format, &weights, x, 1, sums);
-        x += rows;
+            add_rows(format, &weights, x, stride, 1, sums);
     }
 }
 
@@ -229,86 +239,42 @@ static tile_function *const tiles[KERNEL_TYPE_END - KERNEL_TYPE_COUNT] = {
 #undef ENTRY
 /* clang-format on */
 
-/* The rows of a pass and where their groups are copied to. */
-struct pass {
-    const struct linear_call *call;
-    int64_t row, rows;
-    int64_t groups;
-    int64_t block; /* groups that are copied at a time: all, as a rule */
-    struct row_group *copy;
-};
-
-static inline void copy_group(const struct grouped_format format, const struct grouped_x *from,
-                              struct row_group *to)
+static void run_rows(const struct linear_call *call, int64_t row, int64_t rows, int64_t panel_first,
+                     int64_t panel_end)
 {
-    /* Q8_0's bytes, whose sign bit is turned over, are 128 too high. */
-    int32_t eighths = format.bits == 8 ? 16 : format.offset / 8;
-    int32_t first = from->offsets[0][0] + from->offsets[0][1];
-    int32_t second = from->offsets[1][0] + from->offsets[1][1];
-    __builtin_memcpy(to->values, from->values, sizeof to->values);
-    to->scale = from->scale;
-    to->sum = from->scale * (float)from->sum;
-    to->begin[0] = eighths * (format.has_halves ? first : first + second) +
-                   (format.has_super ? SHIFTED_BITS : 0);
-    to->begin[1] = eighths * second;
-}
-
-static void copy_groups(const struct pass *pass, int64_t group_first, int64_t group_end)
-{
-    const struct grouped_format format = grouped_format(pass->call->type);
-    size_t row_bytes = kernel_prepared_bytes(pass->call->type, 1, pass->call->inputs);
-    const char *x = (const char *)pass->call->x + (size_t)pass->row * row_bytes;
-    struct row_group *to = pass->copy;
-    for (int64_t g = group_first; g < group_end; g++)
-        for (int64_t r = 0; r < pass->rows; r++) {
-            const char *row = x + (size_t)r * row_bytes;
-            copy_group(format, (const struct grouped_x *)(const void *)row + g, to++);
-        }
-}
-
-/* Where not all groups of the rows fit, every panel has them copied again. */
-static void run_pass(const struct pass *pass, int64_t panel_first, int64_t panel_end)
-{
-    const struct linear_call *call = pass->call;
     _Alignas(LINEAR_LINE) float sums[PASS_ROWS * KERNEL_PANEL];
     int64_t panel_bytes = (int64_t)kernel_panel_bytes(call->type, call->inputs);
-    struct tile tile = {.x = pass->copy, .rows = pass->rows, .sums = sums};
+    struct tile tile = {.rows = rows, .groups = grouped_count(call->inputs), .sums = sums};
+    tile.x_stride = (int64_t)kernel_prepared_bytes(call->type, 1, call->inputs);
+    tile.x = (const char *)call->x + row * tile.x_stride;
     for (int64_t panel = panel_first; panel < panel_end; panel++) {
-        tile.panel = (const char *)call->weight + panel * panel_bytes;
-        struct linear_tile epilogue = grouped_epilogue(call, pass->row, pass->rows, panel);
+        struct linear_tile epilogue = grouped_epilogue(call, row, rows, panel);
         tile.epilogue = &epilogue;
-        __builtin_memset(sums, 0, (size_t)pass->rows * KERNEL_PANEL * sizeof *sums);
-        for (int64_t first = 0; first < pass->groups; first += pass->block) {
-            tile.group_first = first;
-            tile.group_end = kernel_smaller(first + pass->block, pass->groups);
-            if (panel == panel_first || pass->block < pass->groups)
-                copy_groups(pass, tile.group_first, tile.group_end);
-            tiles[call->type - KERNEL_TYPE_COUNT](&tile);
-        }
+        tile.panel = (const char *)call->weight + panel * panel_bytes;
+        __builtin_memset(sums, 0, (size_t)rows * KERNEL_PANEL * sizeof *sums);
+        tiles[call->type - KERNEL_TYPE_COUNT](&tile);
         linear_store_avx512(&epilogue, sums);
     }
 }
 
+/* Passes of whole fours of rows: fewer keep too few sums going at once. */
 static void grouped_linear_vnni(const struct linear_call *call, int64_t row_first,
                                 int64_t row_count, int64_t panel_first, int64_t panel_count)
 {
-    enum { COPIES = COPY_BYTES / sizeof(struct row_group) };
-    _Alignas(LINEAR_LINE) struct row_group copy[COPIES];
-    int64_t groups = grouped_count(call->inputs);
-    int64_t rows_max = COPIES / groups / TOGETHER_ROWS * TOGETHER_ROWS;
-    rows_max = rows_max < PASS_ROWS_MIN ? PASS_ROWS_MIN : kernel_smaller(rows_max, PASS_ROWS);
-    int64_t passes = (row_count + rows_max - 1) / rows_max;
+    int64_t row_bytes = (int64_t)kernel_prepared_bytes(call->type, 1, call->inputs);
     int64_t panel_bytes = (int64_t)kernel_panel_bytes(call->type, call->inputs);
+    int64_t fours = (row_count + TOGETHER_ROWS - 1) / TOGETHER_ROWS;
+    int64_t fours_max = kernel_smaller(ROWS_BYTES / row_bytes, PASS_ROWS) / TOGETHER_ROWS;
+    fours_max = fours_max < 2 ? 2 : fours_max;
+    int64_t passes = (fours + fours_max - 1) / fours_max;
     int64_t panel_end = panel_first + panel_count;
     int64_t together = passes == 1 ? panel_count : PANELS_BYTES / panel_bytes + 1;
-    struct pass pass = {.call = call, .groups = groups, .copy = copy};
     for (int64_t panel = panel_first; panel < panel_end; panel += together)
         for (int64_t i = 0; i < passes; i++) {
-            int64_t first = row_count * i / passes;
-            pass.row = row_first + first;
-            pass.rows = row_count * (i + 1) / passes - first;
-            pass.block = kernel_smaller(COPIES / pass.rows, groups);
-            run_pass(&pass, panel, kernel_smaller(panel + together, panel_end));
+            int64_t first = fours * i / passes * TOGETHER_ROWS;
+            int64_t end = kernel_smaller(fours * (i + 1) / passes * TOGETHER_ROWS, row_count);
+            run_rows(call, row_first + first, end - first, panel,
+                     kernel_smaller(panel + together, panel_end));
         }
 }
 

@@ -32,8 +32,13 @@ static void put_sums(__m256i values, struct grouped_x *out)
     __m256i offsets = _mm256_sub_epi16(_mm256_setzero_si256(), _mm256_slli_epi16(fours, 3));
     int32_t words[2] = {_mm256_extract_epi32(offsets, 0), _mm256_extract_epi32(offsets, 4)};
     __builtin_memcpy(out->offsets, words, sizeof words);
-    __m256i whole = _mm256_madd_epi16(fours, _mm256_set1_epi16(1));
-    out->sum = _mm256_extract_epi32(whole, 0) + _mm256_extract_epi32(whole, 4);
+    __m256i halves = _mm256_madd_epi16(fours, _mm256_set1_epi16(1));
+    int32_t first = _mm256_extract_epi32(halves, 0), second = _mm256_extract_epi32(halves, 4);
+    out->sum = out->scale * (float)(first + second);
+    out->offset_8 = -8 * (first + second);
+    out->offset_128 = -128 * (first + second);
+    out->offsets_32[0] = -32 * first;
+    out->offsets_32[1] = -32 * second;
 }
 
 /* The packs interleave octets, which the permutation undoes. */
