@@ -137,8 +137,9 @@ static inline __attribute__((always_inline)) void add_rows(const struct grouped_
         }
     }
 #pragma GCC unroll 8
-    for (int step = 0; step < GROUP_STEPS; step++) {
-        const int part = format.has_halves && step >= GROUP_STEPS / 2 ? 1 : 0;
+    for (int i = 0; i < GROUP_STEPS; i++) {
+        const int part = format.has_halves ? i % 2 : 0;
+        const int step = format.has_halves ? i / 2 + part * (GROUP_STEPS / 2) : i;
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) {
             int32_t word;
@@ -202,6 +203,7 @@ static inline __attribute__((always_inline)) void run_tile(const struct tile *ti
     struct grouped_place group = {0};
     const char *next = tile->panel;
     const int64_t stride = tile->x_stride;
+    const int together = format.has_halves ? 2 : TOGETHER_ROWS; /* as many sums either way */
     for (int64_t g = 0; g < tile->groups; g++) {
         struct weights weights;
         next = grouped_walk(format, g, next, &group);
@@ -210,14 +212,14 @@ static inline __attribute__((always_inline)) void run_tile(const struct tile *ti
         const char *x = tile->x + g * (int64_t)sizeof(struct grouped_x);
         float *sums = tile->sums;
         int64_t rows = tile->rows;
-        for (; rows >= TOGETHER_ROWS; rows -= TOGETHER_ROWS) {
-            add_rows(format, &weights, x, stride, TOGETHER_ROWS, sums);
-            x += TOGETHER_ROWS * stride;
-            sums += TOGETHER_ROWS * KERNEL_PANEL;
+        for (; rows >= together; rows -= together) {
+            add_rows(format, &weights, x, stride, together, sums);
+            x += together * stride;
+            sums += together * KERNEL_PANEL;
         }
-        if (rows == 3)
+        if (together > 2 && rows == 3)
             add_rows(format, &weights, x, stride, 3, sums);
-        else if (rows == 2)
+        else if (together > 2 && rows == 2)
             add_rows(format, &weights, x, stride, 2, sums);
         else if (rows == 1)
             add_rows(format, &weights, x, stride, 1, sums);
