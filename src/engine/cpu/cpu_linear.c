@@ -10,6 +10,7 @@ enum {
     CHUNKS_A_THREAD_MAX = 16,      /* large layers: a disturbed thread loses little */
     CHUNK_BYTES = 1 << 20,         /* of weights that are worth a chunk of their own */
     COLUMNS_A_ROW = 8,             /* of a chunk of many rows, about */
+    ANNOUNCED_ROWS = 28,           /* from here on products take longer than memory */
     ROWS_A_CHUNK_MIN = 28,         /* weights are read again for every chunk of rows */
     PREPARE_FLOATS_A_CHUNK = 8192, /* fewer are faster on one thread */
 };
@@ -99,6 +100,15 @@ static void choose_chunks(struct linear_job *job, int threads)
     }
 }
 
+void cpu_linear_announce(struct thread_pool *pool, const struct cpu_matrix *next, int64_t rows)
+{
+    if (next == NULL || rows > ANNOUNCED_ROWS)
+        thread_pool_set_ahead(pool, NULL, 0, 0);
+    else
+        thread_pool_set_ahead(pool, next->data, kernel_panel_bytes(next->type, next->inputs),
+                              divide_up(next->outputs, KERNEL_PANEL));
+}
+
 void cpu_linear_run(struct thread_pool *pool, const struct kernels *kernels,
                     const struct linear_call *call, int64_t rows)
 {
@@ -172,8 +182,9 @@ void cpu_matrix_pack_into(struct cpu_matrix *matrix, void *memory, float *scratc
                           enum kernel_type type, int64_t outputs, int64_t inputs,
                           cpu_matrix_reader *read, void *context)
 {
-    *matrix = (struct cpu_matrix){type, outputs, inputs, memory,
-                                  kernel_packed_bytes(type, outputs, inputs)};
+    *matrix =
+        (struct cpu_matrix){.type = type, .outputs = outputs, .inputs = inputs, .data = memory};
+    matrix->bytes = kernel_packed_bytes(type, outputs, inputs);
     struct pack_job job = {.kernels = kernels, .matrix = matrix, .read = read, .context = context};
     job.scratch = scratch;
     job.panels = divide_up(outputs, KERNEL_PANEL);
