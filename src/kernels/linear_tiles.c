@@ -31,6 +31,8 @@ struct plan {
     int64_t step_bytes;   /* of weights */
     int64_t step_x_bytes; /* of rows in place */
     int64_t panel_bytes;
+    int64_t panel_first;
+    int64_t panel_end;
     int64_t ahead_end; /* panels that may be fetched ahead */
     int64_t blocks;
     int64_t copy_stride; /* bytes of a copied row, an odd number of lines; 0: not copied */
@@ -62,10 +64,16 @@ static int64_t choose_copies(struct plan *plan)
 }
 
 static struct plan plan_make(const struct linear_tile_set *set, const struct linear_call *call,
-                             int64_t row_first, int64_t row_count, int64_t panel_end)
+                             int64_t row_first, int64_t row_count, int64_t panel_first,
+                             int64_t panel_end)
 {
-    struct plan plan = {
-        .set = set, .call = call, .row_first = row_first, .row_count = row_count, .blocks = 1};
+    struct plan plan = {.set = set,
+                        .call = call,
+                        .row_first = row_first,
+                        .row_count = row_count,
+                        .panel_first = panel_first,
+                        .panel_end = panel_end,
+                        .blocks = 1};
     plan.ahead_end = call->ahead_end > panel_end ? call->ahead_end : panel_end;
     plan.x_stride = call->type == KERNEL_F32
                         ? call->x_stride * (int64_t)sizeof(float)
@@ -135,17 +143,36 @@ static void set_epilogue(struct linear_tile *tile, const struct plan *plan, int6
         tile->activation = call->activation;
 }
 
+/* The weights that are multiplied after a panel's block: those of the next panel, after the last
+ * one the first panel's next block, in the end what follows the call; NULL: nobody knows. */
+static const char *find_next(const struct plan *plan, int64_t panel, int64_t block)
+{
+    int64_t next = panel + 1;
+    if (next >= plan->panel_end) {
+        block++;
+        next = plan->panel_first;
+    }
+    if (block >= plan->blocks) {
+        block = 0;
+        next = plan->panel_end;
+        if (next >= plan->ahead_end)
+            return NULL;
+    }
+    return (const char *)plan->call->weight + next * plan->panel_bytes +
+           block_step(plan, block) * plan->step_bytes;
+}
+
 /* One tile reads ahead in its stream. Of several tiles over the same weights each fetches a share
- * of the next panel, so that memory is as busy as it can be all the time. */
+ * of the next ones, so that memory is as busy as it can be all the time. */
 static void set_ahead(struct linear_tile *tile, const struct plan *plan, int64_t index,
-                      int64_t count, int64_t panel)
+                      int64_t count, const char *next)
 {
     tile->ahead = tile->weight + AHEAD_BYTES;
     tile->ahead_step = plan->step_bytes;
-    if (count == 1 || panel + 1 >= plan->ahead_end)
+    if (count == 1 || next == NULL)
         return;
     tile->ahead_step = plan->step_bytes / count;
-    tile->ahead = tile->weight + plan->panel_bytes + index * tile->steps * tile->ahead_step;
+    tile->ahead = next + index * tile->steps * tile->ahead_step;
 }
 
 /* Asks early for what the epilogue will read and write: rows of y are far apart in memory. */
@@ -186,12 +213,13 @@ static void run_panel(const struct plan *plan, const char *copy, int64_t tile_fi
         tile.panel_corrections = linear_panel_corrections(panel_start, call->inputs);
     }
     int64_t count = tile_end - tile_first;
+    const char *next = find_next(plan, panel, block);
     int64_t base = copy != NULL ? tile_row(plan, tile_first) : 0;
     for (int64_t i = 0; i < count; i++) {
         int64_t row = tile_row(plan, tile_first + i);
         tile.rows = tile_row(plan, tile_first + i + 1) - row;
         tile.x = (copy != NULL ? copy : plan->x) + (row - base) * tile.x_stride;
-        set_ahead(&tile, plan, i, count, panel);
+        set_ahead(&tile, plan, i, count, next);
         set_epilogue(&tile, plan, block, plan->row_first + row, panel * KERNEL_PANEL);
         if (count > 1)
             fetch_results(&tile);
@@ -271,7 +299,7 @@ void linear_run_tiles(const struct linear_tile_set *set, const struct linear_cal
                       int64_t panel_count)
 {
     int64_t panel_end = panel_first + panel_count;
-    struct plan plan = plan_make(set, call, row_first, row_count, panel_end);
+    struct plan plan = plan_make(set, call, row_first, row_count, panel_first, panel_end);
     /* Rows whose copying costs much meet all panels at once. */
     int64_t group =
         plan.set->interleaved ? panel_count : group_panels(&plan, plan.tiles, panel_count);
