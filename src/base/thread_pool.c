@@ -25,6 +25,9 @@ enum {
     YIELDS_A_LOOK = 64, /* yields between looks at the clock */
     SLEEP_AFTER_NS = 2000000,
     STACK_BYTES = 1 << 20, /* a task may keep some hundred KB there */
+    AHEAD_BYTES = 1 << 18, /* what a waiting thread fetches at most: a part of its second cache */
+    AHEAD_LINES = 4,       /* between looks at what it waits for */
+    LINE_BYTES = 64,
 };
 
 enum sharing {
@@ -40,6 +43,13 @@ struct share {
 };
 
 enum { SHARE_COUNT_BITS = 32 };
+
+/* What a thread has still to fetch of thread_pool_set_ahead's call number `number`. */
+struct ahead {
+    uint32_t number;
+    const char *next;
+    const char *end;
+};
 
 struct worker {
     struct thread_pool *pool;
@@ -59,8 +69,13 @@ struct thread_pool {
     int64_t chunk_count;
     enum sharing sharing;
     uint32_t region; /* number of the near region */
+    const char *ahead_start;
+    size_t ahead_item_bytes;
+    int64_t ahead_count;
+    uint32_t ahead_number;
     bool stop;
     struct share *shares; /* thread_count */
+    struct ahead caller_ahead;
     /* Each in a cache line of its own: they are written at different moments. */
     alignas(64) atomic_ullong gate;
     alignas(64) atomic_llong next;
@@ -132,6 +147,30 @@ static void take_chunks(struct thread_pool *pool, int thread)
     }
 }
 
+/* Called inside a region, while the caller changes nothing. */
+static void see_ahead(const struct thread_pool *pool, int thread, struct ahead *ahead)
+{
+    if (ahead->number == pool->ahead_number)
+        return;
+    int64_t first = thread_pool_share_first(pool->ahead_count, thread, pool->thread_count);
+    int64_t end = thread_pool_share_first(pool->ahead_count, thread + 1, pool->thread_count);
+    size_t bytes = (size_t)(end - first) * pool->ahead_item_bytes;
+    ahead->number = pool->ahead_number;
+    ahead->next = pool->ahead_start + (size_t)first * pool->ahead_item_bytes;
+    ahead->end = ahead->next + (bytes < AHEAD_BYTES ? bytes : AHEAD_BYTES);
+}
+
+/* Spends a moment of waiting. */
+static void pause_or_fetch(struct ahead *ahead)
+{
+    if (ahead->next >= ahead->end) {
+        pause_briefly();
+        return;
+    }
+    for (int i = 0; i < AHEAD_LINES; i++, ahead->next += LINE_BYTES)
+        __builtin_prefetch(ahead->next, 0, 2);
+}
+
 static int64_t now_ns(void)
 {
     struct timespec now;
@@ -155,12 +194,12 @@ static void sleep_for_region(struct thread_pool *pool, uint64_t seen)
 }
 
 /* Returns when a region that is not `seen` was open a moment ago. */
-static void wait_for_region(struct thread_pool *pool, uint64_t seen)
+static void wait_for_region(struct thread_pool *pool, uint64_t seen, struct ahead *ahead)
 {
     for (int spin = 0; spin < SPINS; spin++) {
         if (region_is_new(pool, seen, memory_order_relaxed))
             return;
-        pause_briefly();
+        pause_or_fetch(ahead);
     }
     int64_t start_ns = now_ns();
     for (int yields = 1; !region_is_new(pool, seen, memory_order_relaxed); yields++) {
@@ -174,15 +213,17 @@ static void *work(void *argument)
 {
     struct worker *worker = argument;
     struct thread_pool *pool = worker->pool;
+    struct ahead ahead = {0};
     uint64_t seen = 0;
     bool stop = false;
     while (!stop) {
-        wait_for_region(pool, seen);
+        wait_for_region(pool, seen, &ahead);
         uint64_t phase = phase_of(atomic_fetch_add_explicit(&pool->gate, 1, memory_order_acquire));
         if (phase % 2 == 1) {
             seen = phase;
             stop = pool->stop;
             take_chunks(pool, worker->index);
+            see_ahead(pool, worker->index, &ahead);
             if (pool->sharing == SHARING_FIXED)
                 atomic_fetch_add_explicit(&pool->finished, 1, memory_order_release);
         }
@@ -192,12 +233,12 @@ static void *work(void *argument)
 }
 
 /* Yields after a while: the thread waited for may need this very core. */
-static void wait_a_little(int *spins)
+static void wait_a_little(struct thread_pool *pool, int *spins)
 {
     if (++*spins > SPINS)
         (void)sched_yield();
     else
-        pause_briefly();
+        pause_or_fetch(&pool->caller_ahead);
 }
 
 static void run_region(struct thread_pool *pool)
@@ -210,15 +251,16 @@ static void run_region(struct thread_pool *pool)
         (void)syscall(SYS_futex, &pool->bell, FUTEX_WAKE_PRIVATE, pool->started, NULL, NULL, 0);
     }
     take_chunks(pool, 0);
+    see_ahead(pool, 0, &pool->caller_ahead);
     int spins = 0;
     while (pool->sharing == SHARING_FIXED &&
            atomic_load_explicit(&pool->finished, memory_order_acquire) < pool->started)
-        wait_a_little(&spins);
+        wait_a_little(pool, &spins);
     uint64_t gate =
         atomic_fetch_add_explicit(&pool->gate, 1ULL << PHASE_SHIFT, memory_order_acq_rel);
     spins = 0;
     while ((gate & INSIDE_MASK) != 0) {
-        wait_a_little(&spins);
+        wait_a_little(pool, &spins);
         gate = atomic_load_explicit(&pool->gate, memory_order_acquire);
     }
 }
@@ -257,6 +299,15 @@ void thread_pool_run_static(struct thread_pool *pool, thread_task *task, void *c
                             int64_t chunk_count)
 {
     run(pool, task, context, chunk_count, SHARING_FIXED);
+}
+
+void thread_pool_set_ahead(struct thread_pool *pool, const void *start, size_t item_bytes,
+                           int64_t count)
+{
+    pool->ahead_start = start;
+    pool->ahead_item_bytes = item_bytes;
+    pool->ahead_count = count;
+    pool->ahead_number++;
 }
 
 int thread_pool_thread_count(const struct thread_pool *pool)

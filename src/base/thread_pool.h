@@ -5,6 +5,7 @@
 #define TOKENMARK_BASE_THREAD_POOL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -33,6 +34,13 @@ void thread_pool_run(struct thread_pool *pool, thread_task *task, void *context,
  * thread. Below 2^32 chunks. */
 void thread_pool_run_near(struct thread_pool *pool, thread_task *task, void *context,
                           int64_t chunk_count);
+
+/* What a later run_near will read: `count` items of `item_bytes` one after the other. From the next
+ * region on, threads that wait fetch the first of their share of it, a few hundred KB at most, into
+ * their caches: memory stays busy while others finish. `count` 0: nothing. It must stay readable
+ * for as long as the pool lives, though a fetch never fails. */
+void thread_pool_set_ahead(struct thread_pool *pool, const void *start, size_t item_bytes,
+                           int64_t count);
 
 /* The first chunk of thread `share` in run_near; the next share's ends its own. */
 static inline int64_t thread_pool_share_first(int64_t chunk_count, int share, int thread_count)

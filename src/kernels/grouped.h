@@ -1,5 +1,6 @@
 /* Weights in groups of 32 inputs: how the panels of the grouped types and the activations that
- * meet them lie. grouped_pack_c.c fills them, grouped_c.c and grouped_avx2.c multiply.
+ * meet them lie. grouped_pack_c.c fills them; grouped_c.c, grouped_avx2.c and
+ * grouped_avx512_vnni.c multiply.
  *
  * A panel is the groups of 32 outputs one after the other. A group opens with its scales, float16
  * [32], then its minimums; K types, whose float16 scales and minimums serve eight groups and open
@@ -15,7 +16,13 @@
 #include "kernels/kernels.h"
 #include "kernels/linear_internal.h"
 
-enum { GROUP_INPUTS = 32, GROUP_STEPS = 8, GROUP_HALF = 16, SUPER_GROUPS = 8 };
+enum {
+    GROUP_INPUTS = 32,
+    GROUP_STEPS = 8,
+    GROUP_HALF = 16,
+    SUPER_GROUPS = 8,
+    GROUPED_AHEAD_BYTES = 8192, /* prefetch distance in the stream of weights */
+};
 
 struct grouped_format {
     int bits;       /* of a stored integer: 4, 8 (any int8) or, in bytes below 64, 6 */
@@ -25,13 +32,17 @@ struct grouped_format {
     bool has_halves; /* sub-scales are of 16 inputs */
 };
 
-/* One group of a prepared row. The sums are of inputs 0, 1, 4, 5, 8, ... (low) and 2, 3, 6, ...
- * (high), times -8: what takes an offset off the two 16-bit sums of a lane of products. */
+/* One group of a prepared row: a line of the cache, with all that a kernel may need. Weights are
+ * stored too high by their format's offset; what takes that off again is what sums of products
+ * begin with: minus the offset times the sum of the values. */
 struct grouped_x {
     int8_t values[GROUP_INPUTS];
     float scale;
-    int32_t sum;
-    int16_t offsets[2][2]; /* [inputs 0-15, 16-31][low, high] */
+    float sum;             /* of the values, times the scale */
+    int16_t offsets[2][2]; /* 8: [inputs 0-15, 16-31] [0, 1, 4, 5, 8, ... and 2, 3, 6, ...] */
+    int32_t offset_8;      /* the same of all inputs */
+    int32_t offset_128;
+    int32_t offsets_32[2]; /* of the halves */
 };
 
 static inline struct grouped_format grouped_format(enum kernel_type type)
@@ -100,6 +111,33 @@ static inline int64_t grouped_place(struct grouped_format format, int64_t input,
     return (step * KERNEL_PANEL + column) * 4 + input % 4;
 }
 
+/* Where the parts of a group lie. */
+struct grouped_place {
+    const char *scales; /* float16 [32], then minimums */
+    const char *sub;
+    const char *integers;
+};
+
+/* Finds group `index` of a panel, which begins at `next`, and asks for what lies ahead of it in the
+ * stream; returns where the group after it begins. `place` must have come from the group before. */
+static inline __attribute__((always_inline)) const char *
+grouped_walk(const struct grouped_format format, int64_t index, const char *next,
+             struct grouped_place *place)
+{
+    if (format.has_super && index % SUPER_GROUPS == 0) {
+        place->scales = next;
+        next += grouped_super_bytes(format);
+    }
+    if (!format.has_super)
+        place->scales = next;
+    place->sub = next;
+    place->integers = next + grouped_head_bytes(format);
+#pragma GCC unroll 20
+    for (int64_t line = 0; line < grouped_bytes(format); line += LINEAR_LINE)
+        __builtin_prefetch(next + GROUPED_AHEAD_BYTES + line, 0, 2);
+    return next + grouped_bytes(format);
+}
+
 /* A stored integer less the format's offset. */
 static inline int32_t grouped_value(struct grouped_format format, const uint8_t *integers,
                                     int64_t input, int64_t column)
@@ -121,6 +159,10 @@ void grouped_unpack_column(enum kernel_type type, const void *panel, int64_t inp
 void grouped_prepare_c(const float *x, int64_t x_stride, int64_t rows, int64_t inputs, void *out);
 /* One group of fewer inputs than 32, or of any. */
 void grouped_prepare_group_c(const float *x, int64_t count, struct grouped_x *out);
+
+/* grouped_prepare_avx2.c */
+void grouped_prepare_avx2(const float *x, int64_t x_stride, int64_t rows, int64_t inputs,
+                          void *out);
 
 /* grouped_c.c: what becomes of the sums of `rows` rows from `row` on and a panel. */
 struct linear_tile grouped_epilogue(const struct linear_call *call, int64_t row, int64_t rows,

@@ -41,7 +41,6 @@ static void multiply_row(struct grouped_format format, const struct grouped_x *x
         const uint8_t *integers = (const uint8_t *)panel + grouped_head_bytes(format);
         int32_t products[KERNEL_PANEL];
         multiply_group(format, &x[g], integers, sub, products);
-        float x_sum = x[g].scale * (float)x[g].sum;
         for (int64_t c = 0; c < KERNEL_PANEL; c++) {
             sums[c] = fmaf((float)products[c], float_from_f16(scales[c]) * x[g].scale, sums[c]);
             if (!format.has_minimum)
@@ -49,7 +48,7 @@ static void multiply_row(struct grouped_format format, const struct grouped_x *x
             float minimum = float_from_f16(scales[KERNEL_PANEL + c]);
             if (format.has_super)
                 minimum *= (float)sub[KERNEL_PANEL + c];
-            sums[c] = fmaf(minimum, x_sum, sums[c]);
+            sums[c] = fmaf(minimum, x[g].sum, sums[c]);
         }
         panel += grouped_bytes(format);
     }

@@ -150,10 +150,16 @@ void grouped_prepare_group_c(const float *x, int64_t count, struct grouped_x *ou
         out->values[i] = (int8_t)lrintf(x[i] * factor);
         sums[i / GROUP_HALF][i % 4 / 2] += out->values[i];
     }
-    out->sum = sums[0][0] + sums[0][1] + sums[1][0] + sums[1][1];
-    for (int half = 0; half < 2; half++)
+    int32_t halves[2] = {sums[0][0] + sums[0][1], sums[1][0] + sums[1][1]};
+    int32_t sum = halves[0] + halves[1];
+    out->sum = out->scale * (float)sum;
+    out->offset_8 = -8 * sum;
+    out->offset_128 = -128 * sum;
+    for (int half = 0; half < 2; half++) {
+        out->offsets_32[half] = -32 * halves[half];
         for (int place = 0; place < 2; place++)
             out->offsets[half][place] = (int16_t)(-8 * sums[half][place]);
+    }
 }
 
 void grouped_prepare_c(const float *x, int64_t x_stride, int64_t rows, int64_t inputs, void *out)

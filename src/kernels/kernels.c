@@ -86,7 +86,7 @@ static const struct level levels[] = {
      NULL,
      {linear_fill_avx512, pointwise_fill_avx512, attention_fill_avx512, sample_fill_avx512,
       read_fill_avx512}},
-    {"avx512_vnni", runs_avx512_vnni, NULL, {linear_fill_avx512_vnni}},
+    {"avx512_vnni", runs_avx512_vnni, NULL, {linear_fill_avx512_vnni, grouped_fill_avx512_vnni}},
     {"avx512_bf16", runs_avx512_bf16, has_fast_bf16, {linear_fill_avx512_bf16}},
 #elif defined(__aarch64__)
     {"neon",

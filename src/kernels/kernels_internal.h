@@ -24,6 +24,7 @@ void linear_fill_neon_dotprod(struct kernels *table);
 /* grouped_prepare, grouped_linear */
 void grouped_fill_c(struct kernels *table);
 void grouped_fill_avx2(struct kernels *table);
+void grouped_fill_avx512_vnni(struct kernels *table);
 
 /* norm_layer, norm_rms, activate, gate, add_scaled, rope, scale_softcap */
 void pointwise_fill_c(struct kernels *table);

@@ -1,123 +1,86 @@
-/* bfloat16 tiles without bf16 instructions: a lane's two weights are widened in registers,
- * the even one by a shift, the odd one by a mask. 12 rows leave room for them. */
+/* bfloat16 tiles without bf16 instructions; see linear_float_avx512.h. */
 #if defined(__x86_64__)
-#include "kernels/linear_avx512.h"
-
-/* Inlined into one function for every number of rows, so that the sums stay in registers. */
-static inline __attribute__((always_inline)) void tile_bf16(const struct linear_tile *tile,
-                                                            const int rows)
-{
-    __m512 sums[LINEAR_TILE_ROWS_MAX][2];
-#pragma GCC unroll 14
-    for (int r = 0; r < rows; r++)
-        sums[r][0] = sums[r][1] = _mm512_setzero_ps();
-    const __m512i odd_mask = _mm512_set1_epi32((int32_t)0xFFFF0000U);
-    const int64_t stride = tile->x_stride;
-    const char *x[LINEAR_TILE_BASES];
-#pragma GCC unroll 5
-    for (int b = 0; b < LINEAR_TILE_BASES; b++)
-        x[b] = tile->x + 3 * b * stride;
-    const char *weight = tile->weight;
-    const char *ahead = tile->ahead;
-    const int64_t ahead_step = tile->ahead_step;
-    const char *end = weight + tile->steps * 128;
-    for (; weight != end; weight += 128) {
-        __m512i low = _mm512_load_si512(weight);
-        __m512i high = _mm512_load_si512(weight + 64);
-        __m512 low_even = _mm512_castsi512_ps(_mm512_slli_epi32(low, 16));
-        __m512 high_even = _mm512_castsi512_ps(_mm512_slli_epi32(high, 16));
-        __m512 low_odd = _mm512_castsi512_ps(_mm512_and_si512(low, odd_mask));
-        __m512 high_odd = _mm512_castsi512_ps(_mm512_and_si512(high, odd_mask));
-        _mm_prefetch(ahead, _MM_HINT_T1);
-        _mm_prefetch(ahead + ahead_step / 2, _MM_HINT_T1);
-        ahead += ahead_step;
-#pragma GCC unroll 14
-        for (int r = 0; r < rows; r++) {
-            const char *word = x[r / 3] + r % 3 * stride;
-            __m512 even = _mm512_set1_ps(*(const float *)(const void *)word);
-            __m512 odd = _mm512_set1_ps(*(const float *)(const void *)(word + 4));
-            sums[r][0] = _mm512_fmadd_ps(even, low_even, sums[r][0]);
-            sums[r][1] = _mm512_fmadd_ps(even, high_even, sums[r][1]);
-            sums[r][0] = _mm512_fmadd_ps(odd, low_odd, sums[r][0]);
-            sums[r][1] = _mm512_fmadd_ps(odd, high_odd, sums[r][1]);
-        }
-#pragma GCC unroll 5
-        for (int b = 0; b * 3 < rows; b++)
-            x[b] += 8;
-    }
-    _Alignas(64) float result[LINEAR_TILE_ROWS_MAX * KERNEL_PANEL];
-#pragma GCC unroll 14
-    for (int r = 0; r < rows; r++) {
-        _mm512_store_ps(result + r * KERNEL_PANEL, sums[r][0]);
-        _mm512_store_ps(result + r * KERNEL_PANEL + 16, sums[r][1]);
-    }
-    linear_store_avx512(tile, result);
-}
+#include "kernels/linear_float_avx512.h"
 
 static void tile_bf16_1(const struct linear_tile *tile)
 {
-    tile_bf16(tile, 1);
+    linear_in_place_avx512(tile, KERNEL_BF16, 1);
 }
 
 static void tile_bf16_2(const struct linear_tile *tile)
 {
-    tile_bf16(tile, 2);
+    linear_in_place_avx512(tile, KERNEL_BF16, 2);
 }
 
 static void tile_bf16_3(const struct linear_tile *tile)
 {
-    tile_bf16(tile, 3);
+    linear_in_place_avx512(tile, KERNEL_BF16, 3);
 }
 
 static void tile_bf16_4(const struct linear_tile *tile)
 {
-    tile_bf16(tile, 4);
+    linear_in_place_avx512(tile, KERNEL_BF16, 4);
 }
 
 static void tile_bf16_5(const struct linear_tile *tile)
 {
-    tile_bf16(tile, 5);
+    linear_interleaved_avx512(tile, KERNEL_BF16, 5);
 }
 
 static void tile_bf16_6(const struct linear_tile *tile)
 {
-    tile_bf16(tile, 6);
+    linear_interleaved_avx512(tile, KERNEL_BF16, 6);
 }
 
 static void tile_bf16_7(const struct linear_tile *tile)
 {
-    tile_bf16(tile, 7);
+    linear_interleaved_avx512(tile, KERNEL_BF16, 7);
 }
 
 static void tile_bf16_8(const struct linear_tile *tile)
 {
-    tile_bf16(tile, 8);
+    linear_interleaved_avx512(tile, KERNEL_BF16, 8);
 }
 
 static void tile_bf16_9(const struct linear_tile *tile)
 {
-    tile_bf16(tile, 9);
+    linear_interleaved_avx512(tile, KERNEL_BF16, 9);
 }
 
 static void tile_bf16_10(const struct linear_tile *tile)
 {
-    tile_bf16(tile, 10);
+    linear_interleaved_avx512(tile, KERNEL_BF16, 10);
 }
 
 static void tile_bf16_11(const struct linear_tile *tile)
 {
-    tile_bf16(tile, 11);
+    linear_interleaved_avx512(tile, KERNEL_BF16, 11);
 }
 
 static void tile_bf16_12(const struct linear_tile *tile)
 {
-    tile_bf16(tile, 12);
+    linear_interleaved_avx512(tile, KERNEL_BF16, 12);
+}
+
+static void tile_bf16_13(const struct linear_tile *tile)
+{
+    linear_interleaved_avx512(tile, KERNEL_BF16, 13);
+}
+
+static void tile_bf16_14(const struct linear_tile *tile)
+{
+    linear_interleaved_avx512(tile, KERNEL_BF16, 14);
 }
 
 const struct linear_tile_set linear_bf16_avx512 = {
-    .rows_max = 12,
+    .rows_max = 14,
+    .block_steps = 512,
+    .copy_rows = linear_interleave_twos_avx512,
+    .interleaved = true,
+    .copy_step_bytes = 2 * sizeof(float),
     .functions = {tile_bf16_1, tile_bf16_2, tile_bf16_3, tile_bf16_4, tile_bf16_5, tile_bf16_6,
-                  tile_bf16_7, tile_bf16_8, tile_bf16_9, tile_bf16_10, tile_bf16_11, tile_bf16_12},
+                  tile_bf16_7, tile_bf16_8, tile_bf16_9, tile_bf16_10, tile_bf16_11, tile_bf16_12,
+                  tile_bf16_13, tile_bf16_14},
 };
 
 #endif

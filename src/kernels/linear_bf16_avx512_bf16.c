@@ -119,7 +119,7 @@ static void tile_bf16_14(const struct linear_tile *tile)
 const struct linear_tile_set linear_bf16_avx512_bf16 = {
     .rows_max = 14,
     .block_steps = 512,
-    .copy_row = linear_copy_pairs,
+    .copy_rows = linear_copy_pairs,
     .copy_step_bytes = 2 * sizeof(uint16_t),
     .in_place = &linear_bf16_avx512,
     .functions = {tile_bf16_1, tile_bf16_2, tile_bf16_3, tile_bf16_4, tile_bf16_5, tile_bf16_6,

@@ -1,123 +1,83 @@
-/* float16 tiles: weights are widened in registers, activations were rounded and are float32. */
+/* float16 tiles; see linear_float_avx512.h. */
 #if defined(__x86_64__)
-#include "kernels/linear_avx512.h"
-
-/* Inlined into one function for every number of rows, so that the sums stay in registers. */
-static inline __attribute__((always_inline)) void tile_f16(const struct linear_tile *tile,
-                                                           const int rows)
-{
-    __m512 sums[LINEAR_TILE_ROWS_MAX][2];
-#pragma GCC unroll 14
-    for (int r = 0; r < rows; r++)
-        sums[r][0] = sums[r][1] = _mm512_setzero_ps();
-    const int64_t stride = tile->x_stride;
-    const char *x[LINEAR_TILE_BASES];
-#pragma GCC unroll 5
-    for (int b = 0; b < LINEAR_TILE_BASES; b++)
-        x[b] = tile->x + 3 * b * stride;
-    const char *weight = tile->weight;
-    const char *ahead = tile->ahead;
-    const int64_t ahead_step = tile->ahead_step;
-    const char *end = weight + tile->steps * 64;
-    for (; weight != end; weight += 64) {
-        __m512 low = _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)(const void *)weight));
-        __m512 high =
-            _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)(const void *)(weight + 32)));
-        _mm_prefetch(ahead, _MM_HINT_T1);
-        _mm_prefetch(ahead + ahead_step / 2, _MM_HINT_T1);
-        ahead += ahead_step;
-#pragma GCC unroll 14
-        for (int r = 0; r < rows; r++) {
-            const char *word = x[r / 3] + r % 3 * stride;
-            __m512 value = _mm512_set1_ps(*(const float *)(const void *)word);
-            sums[r][0] = _mm512_fmadd_ps(value, low, sums[r][0]);
-            sums[r][1] = _mm512_fmadd_ps(value, high, sums[r][1]);
-        }
-#pragma GCC unroll 5
-        for (int b = 0; b * 3 < rows; b++)
-            x[b] += 4;
-    }
-    _Alignas(64) float result[LINEAR_TILE_ROWS_MAX * KERNEL_PANEL];
-#pragma GCC unroll 14
-    for (int r = 0; r < rows; r++) {
-        _mm512_store_ps(result + r * KERNEL_PANEL, sums[r][0]);
-        _mm512_store_ps(result + r * KERNEL_PANEL + 16, sums[r][1]);
-    }
-    linear_store_avx512(tile, result);
-}
+#include "kernels/linear_float_avx512.h"
 
 static void tile_f16_1(const struct linear_tile *tile)
 {
-    tile_f16(tile, 1);
+    linear_in_place_avx512(tile, KERNEL_F16, 1);
 }
 
 static void tile_f16_2(const struct linear_tile *tile)
 {
-    tile_f16(tile, 2);
+    linear_in_place_avx512(tile, KERNEL_F16, 2);
 }
 
 static void tile_f16_3(const struct linear_tile *tile)
 {
-    tile_f16(tile, 3);
+    linear_in_place_avx512(tile, KERNEL_F16, 3);
 }
 
 static void tile_f16_4(const struct linear_tile *tile)
 {
-    tile_f16(tile, 4);
+    linear_in_place_avx512(tile, KERNEL_F16, 4);
 }
 
 static void tile_f16_5(const struct linear_tile *tile)
 {
-    tile_f16(tile, 5);
+    linear_interleaved_avx512(tile, KERNEL_F16, 5);
 }
 
 static void tile_f16_6(const struct linear_tile *tile)
 {
-    tile_f16(tile, 6);
+    linear_interleaved_avx512(tile, KERNEL_F16, 6);
 }
 
 static void tile_f16_7(const struct linear_tile *tile)
 {
-    tile_f16(tile, 7);
+    linear_interleaved_avx512(tile, KERNEL_F16, 7);
 }
 
 static void tile_f16_8(const struct linear_tile *tile)
 {
-    tile_f16(tile, 8);
+    linear_interleaved_avx512(tile, KERNEL_F16, 8);
 }
 
 static void tile_f16_9(const struct linear_tile *tile)
 {
-    tile_f16(tile, 9);
+    linear_interleaved_avx512(tile, KERNEL_F16, 9);
 }
 
 static void tile_f16_10(const struct linear_tile *tile)
 {
-    tile_f16(tile, 10);
+    linear_interleaved_avx512(tile, KERNEL_F16, 10);
 }
 
 static void tile_f16_11(const struct linear_tile *tile)
 {
-    tile_f16(tile, 11);
+    linear_interleaved_avx512(tile, KERNEL_F16, 11);
 }
 
 static void tile_f16_12(const struct linear_tile *tile)
 {
-    tile_f16(tile, 12);
+    linear_interleaved_avx512(tile, KERNEL_F16, 12);
 }
 
 static void tile_f16_13(const struct linear_tile *tile)
 {
-    tile_f16(tile, 13);
+    linear_interleaved_avx512(tile, KERNEL_F16, 13);
 }
 
 static void tile_f16_14(const struct linear_tile *tile)
 {
-    tile_f16(tile, 14);
+    linear_interleaved_avx512(tile, KERNEL_F16, 14);
 }
 
 const struct linear_tile_set linear_f16_avx512 = {
     .rows_max = 14,
+    .block_steps = 1024,
+    .copy_rows = linear_interleave_avx512,
+    .interleaved = true,
+    .copy_step_bytes = sizeof(float),
     .functions = {tile_f16_1, tile_f16_2, tile_f16_3, tile_f16_4, tile_f16_5, tile_f16_6,
                   tile_f16_7, tile_f16_8, tile_f16_9, tile_f16_10, tile_f16_11, tile_f16_12,
                   tile_f16_13, tile_f16_14},

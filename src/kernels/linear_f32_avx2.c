@@ -118,7 +118,7 @@ const struct linear_tile_set linear_f32_avx2 = {
     .rows_stream = WIDE_ROWS,
     .rows_max = LINEAR_TALL_ROWS,
     .block_steps = 1024,
-    .copy_row = linear_copy_floats,
+    .copy_rows = linear_copy_floats,
     .copy_step_bytes = sizeof(float),
     .functions = {tile_f32_1, tile_f32_2, tile_f32_3, tile_f32_4, tile_f32_5, tile_f32_6},
 };

@@ -143,7 +143,7 @@ const struct linear_tile_set linear_f32_neon = {
     .rows_max = ROWS,
     .rows_stream = LINEAR_NEON_WIDE_ROWS,
     .block_steps = 512,
-    .copy_row = linear_copy_floats,
+    .copy_rows = linear_copy_floats,
     .copy_step_bytes = sizeof(float),
     .functions = {tile_f32_1, tile_f32_2, tile_f32_3, tile_f32_4, tile_f32_5, tile_f32_6},
 };

@@ -117,7 +117,7 @@ static inline __attribute__((always_inline)) void tall(const struct linear_tile 
 }
 
 /* The words that the tall tiles multiply: of every four bytes the even ones, then the odd ones. */
-static void copy_words(const char *from, int64_t steps, char *to)
+static void copy_row(const char *from, int64_t steps, char *to)
 {
     const __m128i even_mask = _mm_set1_epi16(0xFF);
     int64_t step = 0;
@@ -134,6 +134,13 @@ static void copy_words(const char *from, int64_t steps, char *to)
         uint16_t words[4] = {bytes[0], bytes[2], bytes[1], bytes[3]};
         memcpy(to + 8 * step, words, sizeof words);
     }
+}
+
+static void copy_words(const char *from, int64_t from_stride, int64_t rows, int64_t steps, char *to,
+                       int64_t to_stride)
+{
+    for (int64_t r = 0; r < rows; r++)
+        copy_row(from + r * from_stride, steps, to + r * to_stride);
 }
 
 static void tile_i8_1(const struct linear_tile *tile)
@@ -183,7 +190,7 @@ static const struct linear_tile_set in_place = {
 
 const struct linear_tile_set linear_i8_avx2 = {
     .rows_max = TALL_ROWS,
-    .copy_row = copy_words,
+    .copy_rows = copy_words,
     .copy_step_bytes = STEP_WORD_BYTES,
     .in_place = &in_place,
     .functions = {tile_i8_1_tall, tile_i8_2_tall, tile_i8_3_tall, tile_i8_4_tall, tile_i8_5_tall,

@@ -14,7 +14,8 @@
 enum {
     LINEAR_LINE = 64,
     LINEAR_TILE_ROWS_MAX = 14,
-    LINEAR_TILE_BASES = 5, /* pointers into x, for three rows each: one a row would spill */
+    LINEAR_DIRECT_ROWS = 4, /* up to here rows are read where they lie */
+    LINEAR_TILE_BASES = 5,  /* pointers into x, for three rows each: one a row would spill */
 };
 
 static inline int64_t linear_step_inputs(enum kernel_type type)
@@ -61,8 +62,9 @@ static inline const int32_t *linear_panel_corrections(const void *panel, int64_t
 /* One call of a microkernel: some rows times one panel over some steps.
  * v = x w + bias + before; y = act(v) * scale + residual, for the first `columns`. */
 struct linear_tile {
-    const char *x; /* first word */
-    int64_t x_stride;
+    const char *x;        /* first word */
+    int64_t x_stride;     /* bytes between rows that are not interleaved */
+    int64_t scale_stride; /* i8: bytes between the rows' scales, the first a line before x */
     const char *weight;
     const char *ahead;  /* what is prefetched meanwhile: ahead and half a step further on, */
     int64_t ahead_step; /* then this many bytes on for every step */
@@ -84,7 +86,7 @@ struct linear_tile {
 /* i8: the scale of a row of the tile, from the line before its first word. */
 static inline float linear_row_scale(const struct linear_tile *tile, int64_t row)
 {
-    return *(const float *)(const void *)(tile->x + row * tile->x_stride - LINEAR_LINE);
+    return *(const float *)(const void *)(tile->x + row * tile->scale_stride - LINEAR_LINE);
 }
 
 typedef void linear_tile_function(const struct linear_tile *tile);
@@ -94,16 +96,21 @@ struct linear_tile_set {
     int64_t rows_max;    /* of one tile */
     int64_t rows_stream; /* of one tile where the weights stream from memory; 0: rows_max */
     int64_t block_steps; /* many rows: steps are cut into blocks of this many; 0: never */
-    /* Many rows are copied side by side in this form, [copy_step_bytes] a step; NULL: never. */
-    void (*copy_row)(const char *from, int64_t steps, char *to);
-    int64_t copy_step_bytes;
+    /* Many rows are copied in a form that suits the tiles: side by side, to_stride bytes apart, or
+     * interleaved, the rows' words of one step after the other. NULL: never. */
+    void (*copy_rows)(const char *from, int64_t from_stride, int64_t rows, int64_t steps, char *to,
+                      int64_t to_stride);
+    bool interleaved;        /* then tiles of up to LINEAR_DIRECT_ROWS rows take them as they lie */
+    int64_t copy_step_bytes; /* of one row */
     linear_tile_function *functions[LINEAR_TILE_ROWS_MAX];
     const struct linear_tile_set *in_place; /* for rows that are not copied; NULL: this one */
 };
 
-/* Forms of copied rows: as they are (f32), as bfloat16 (bf16). */
-void linear_copy_floats(const char *from, int64_t steps, char *to);
-void linear_copy_pairs(const char *from, int64_t steps, char *to);
+/* Rows side by side: as they are (f32), as bfloat16 (bf16). */
+void linear_copy_floats(const char *from, int64_t from_stride, int64_t rows, int64_t steps,
+                        char *to, int64_t to_stride);
+void linear_copy_pairs(const char *from, int64_t from_stride, int64_t rows, int64_t steps, char *to,
+                       int64_t to_stride);
 
 /* The epilogue of one row of a tile in plain C: sums [32] to y. */
 void linear_store_row_c(const struct linear_tile *tile, int64_t row, const float *sums);

@@ -4,35 +4,67 @@
 
 #include "kernels/math_avx512.h"
 
-static __m512 finish(const struct linear_tile *tile, int64_t row, int64_t column, __mmask16 mask,
-                     __m512 v)
+/* 16 columns of a row from `column` on. Inlined: whole vectors need no masks, which cost some
+ * processors a lot in a store, and most layers need no activation. */
+static inline __attribute__((always_inline)) void store_vector(const struct linear_tile *tile,
+                                                               int64_t row, int64_t column,
+                                                               const float *sums, const bool whole,
+                                                               __mmask16 mask, const bool activated)
 {
+    const __mmask16 kept = whole ? (__mmask16)0xFFFF : mask;
+    float *y = tile->y + row * tile->y_stride + column;
+    __m512 v = _mm512_load_ps(sums + column);
     if (tile->bias != NULL)
-        v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, tile->bias + column));
-    if (tile->before != NULL) {
-        const float *before = tile->before + row * tile->y_stride + column;
-        v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, before));
+        v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(kept, tile->bias + column));
+    if (tile->before != NULL)
+        v = _mm512_add_ps(
+            v, _mm512_maskz_loadu_ps(kept, tile->before + row * tile->y_stride + column));
+    if (activated)
+        v = math_activate_avx512(tile->activation, v);
+    v = _mm512_mul_ps(v, _mm512_set1_ps(tile->scale));
+    if (tile->residual != NULL)
+        v = _mm512_add_ps(
+            v, _mm512_maskz_loadu_ps(kept, tile->residual + row * tile->residual_stride + column));
+    if (whole)
+        _mm512_storeu_ps(y, v);
+    else
+        _mm512_mask_storeu_ps(y, kept, v);
+}
+
+static void store_whole(const struct linear_tile *tile, const float *sums)
+{
+    for (int64_t r = 0; r < tile->rows; r++, sums += KERNEL_PANEL) {
+        store_vector(tile, r, 0, sums, true, 0, false);
+        store_vector(tile, r, 16, sums, true, 0, false);
     }
-    v = _mm512_mul_ps(math_activate_avx512(tile->activation, v), _mm512_set1_ps(tile->scale));
-    if (tile->residual != NULL) {
-        const float *residual = tile->residual + row * tile->residual_stride + column;
-        v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, residual));
+}
+
+static void store_whole_activated(const struct linear_tile *tile, const float *sums)
+{
+    for (int64_t r = 0; r < tile->rows; r++, sums += KERNEL_PANEL) {
+        store_vector(tile, r, 0, sums, true, 0, true);
+        store_vector(tile, r, 16, sums, true, 0, true);
     }
-    return v;
+}
+
+static void store_some(const struct linear_tile *tile, const float *sums)
+{
+    uint32_t mask = (1U << tile->columns) - 1U;
+    for (int64_t r = 0; r < tile->rows; r++, sums += KERNEL_PANEL) {
+        store_vector(tile, r, 0, sums, false, (__mmask16)mask, true);
+        if (tile->columns > 16)
+            store_vector(tile, r, 16, sums, false, (__mmask16)(mask >> 16), true);
+    }
 }
 
 void linear_store_avx512(const struct linear_tile *tile, const float *sums)
 {
-    uint32_t mask = tile->columns == KERNEL_PANEL ? UINT32_MAX : (1U << tile->columns) - 1U;
-    __mmask16 low = (__mmask16)mask;
-    __mmask16 high = (__mmask16)(mask >> 16);
-    for (int64_t r = 0; r < tile->rows; r++, sums += KERNEL_PANEL) {
-        float *y = tile->y + r * tile->y_stride;
-        _mm512_mask_storeu_ps(y, low, finish(tile, r, 0, low, _mm512_load_ps(sums)));
-        if (high != 0)
-            _mm512_mask_storeu_ps(y + 16, high,
-                                  finish(tile, r, 16, high, _mm512_load_ps(sums + 16)));
-    }
+    if (tile->columns < KERNEL_PANEL)
+        store_some(tile, sums);
+    else if (tile->activation == KERNEL_IDENTITY)
+        store_whole(tile, sums);
+    else
+        store_whole_activated(tile, sums);
 }
 
 void linear_dequantise_avx512(const struct linear_tile *tile, float *sums)

@@ -100,19 +100,18 @@ static void test_chunks_and_splits_do_not_show(void **state)
         }
 }
 
-static void test_batches_of_long_prompts(void **state)
+static void check_batch_of_long_prompts(int64_t length, int threads)
 {
-    (void)state;
-    enum { BATCH = 7, LENGTH = 150, STEPS = 2 };
+    enum { BATCH = 7, STEPS = 2 };
     struct opened opened;
-    open_named(&opened, "llama", 1024, 2);
-    int32_t *ids = make_ids(BATCH * LENGTH, opened.vocabulary, 3);
-    struct session_shape together = make_shape(BATCH, LENGTH, STEPS);
-    struct session_shape alone = make_shape(1, LENGTH, STEPS);
+    open_named(&opened, "llama", 1024, threads);
+    int32_t *ids = make_ids(BATCH * length, opened.vocabulary, 3);
+    struct session_shape together = make_shape(BATCH, length, STEPS);
+    struct session_shape alone = make_shape(1, length, STEPS);
     struct generation batch, single;
-    generate(&opened, &together, ids, LENGTH, &batch);
+    generate(&opened, &together, ids, length, &batch);
     for (int64_t row = 0; row < BATCH; row++) {
-        generate(&opened, &alone, ids + row * LENGTH, LENGTH, &single);
+        generate(&opened, &alone, ids + row * length, length, &single);
         check_close("llama", batch.logits + row * opened.vocabulary, single.logits,
                     opened.vocabulary);
         generation_free(&single);
@@ -120,6 +119,17 @@ static void test_batches_of_long_prompts(void **state)
     generation_free(&batch);
     free(ids);
     close_opened(&opened);
+}
+
+/* Batches that go through the layers in parts: some rows at a time, one row at a time (whose keys
+ * the last layer splits where it would not split the whole batch's), a row in parts. */
+static void test_batches_of_long_prompts(void **state)
+{
+    (void)state;
+    static const int64_t lengths[] = {150, 384, 700};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++)
+        for (int threads = 1; threads <= 4; threads++)
+            check_batch_of_long_prompts(lengths[i], threads);
 }
 
 static void test_threads_do_not_show(void **state)

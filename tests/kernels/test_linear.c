@@ -306,7 +306,7 @@ static void test_sets_agree(void **state)
             struct data b = data_make(kernels, &p);
             size_t row_bytes = kernel_prepared_bytes(type, 1, p.inputs);
             size_t used = type == KERNEL_I8     ? 64 + (size_t)p.inputs
-                          : type == KERNEL_Q4_0 ? ((size_t)p.inputs + 31) / 32 * 48
+                          : type == KERNEL_Q4_0 ? ((size_t)p.inputs + 31) / 32 * 64
                                                 : (size_t)p.inputs * 4;
             for (int64_t r = 0; r < p.rows; r++) {
                 const char *left = (const char *)a.prepared + (size_t)r * row_bytes;

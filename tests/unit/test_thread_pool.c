@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -188,6 +189,31 @@ static void test_regions_see_earlier_regions(void **state)
     thread_pool_destroy(pool);
 }
 
+/* What waiting threads fetch is only a hint: memory that nobody may read does no harm. */
+static void test_ahead_touches_nothing(void **state)
+{
+    (void)state;
+    static const int64_t counts[] = {0, 1, 3, 16};
+    const size_t item_bytes = 1 << 16;
+    char *memory = mmap(NULL, 16 * item_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(memory != MAP_FAILED);
+    for (int threads = 1; threads <= THREADS; threads++) {
+        struct thread_pool *pool = make(threads, false);
+        for (int round = 0; round < 50; round++)
+            for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+                struct record record = {.thread_count = threads};
+                thread_pool_set_ahead(pool, memory, item_bytes, counts[i]);
+                thread_pool_run_near(pool, record_chunk, &record, 63);
+                for (int64_t chunk = 0; chunk < 63; chunk++)
+                    assert_int_equal(record.taken[chunk], 1);
+                const struct timespec wait = {.tv_nsec = 100000};
+                (void)nanosleep(&wait, NULL); /* the workers go through what they were told */
+            }
+        thread_pool_destroy(pool);
+    }
+    (void)munmap(memory, 16 * item_bytes);
+}
+
 static void test_pinning_is_undone(void **state)
 {
     (void)state;
@@ -276,6 +302,7 @@ int main(int argument_count, char **arguments)
         cmocka_unit_test(test_wakes_from_every_state),
         cmocka_unit_test(test_idle_pool_sleeps),
         cmocka_unit_test(test_regions_see_earlier_regions),
+        cmocka_unit_test(test_ahead_touches_nothing),
         cmocka_unit_test(test_pinning_is_undone),
         cmocka_unit_test(test_refuses_impossible_counts),
         cmocka_unit_test(test_cpu_order_names_every_cpu_once),

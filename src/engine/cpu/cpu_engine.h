@@ -78,7 +78,6 @@ struct cpu_rope {
 struct cpu_plan {
     int64_t capacity;              /* positions a row of the cache holds */
     int64_t chunk_rows;            /* tokens that go through the layers at once */
-    int64_t splits;                /* most parts that decode cuts a row's keys into */
     size_t key_bytes, value_bytes; /* of one KV head of one row */
     size_t kv_bytes;
 

@@ -65,6 +65,7 @@ static void run_matrix(struct session *session, const struct cpu_matrix *matrix,
         call.x = prepared;
         call.x_stride = matrix->inputs;
     }
+    cpu_linear_announce(engine->pool, matrix->next, rows);
     cpu_linear_run(engine->pool, engine->kernels, &call, rows);
 }
 

@@ -142,8 +142,9 @@ void grouped_pack_into(struct cpu_matrix *matrix, void *memory, float *scratch,
     int64_t outputs = 0, inputs = weight_columns(model, parts[0]);
     for (int i = 0; i < part_count; i++)
         outputs += weight_rows(model, parts[i]);
-    *matrix = (struct cpu_matrix){type, outputs, inputs, memory,
-                                  kernel_packed_bytes(type, outputs, inputs)};
+    *matrix =
+        (struct cpu_matrix){.type = type, .outputs = outputs, .inputs = inputs, .data = memory};
+    matrix->bytes = kernel_packed_bytes(type, outputs, inputs);
     struct pack_job job = {.matrix = matrix, .model = model, .parts = parts};
     job.part_count = part_count;
     job.scratch = (unsigned char *)(void *)scratch;

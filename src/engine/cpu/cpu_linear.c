@@ -9,6 +9,8 @@ enum {
     CHUNKS_A_THREAD = 4,           /* at least, where there are panels enough */
     CHUNKS_A_THREAD_MAX = 16,      /* large layers: a disturbed thread loses little */
     CHUNK_BYTES = 1 << 20,         /* of weights that are worth a chunk of their own */
+    COLUMNS_A_ROW = 8,             /* of a chunk of many rows, about */
+    ANNOUNCED_ROWS = 28,           /* from here on products take longer than memory */
     ROWS_A_CHUNK_MIN = 28,         /* weights are read again for every chunk of rows */
     PREPARE_FLOATS_A_CHUNK = 8192, /* fewer are faster on one thread */
 };
@@ -89,13 +91,22 @@ static void choose_chunks(struct linear_job *job, int threads)
         int64_t chunk_panels = job->panels / job->panel_chunks;
         bool rows_can = chunk_rows >= 2 * ROWS_A_CHUNK_MIN;
         bool panels_can = chunk_panels >= 2;
-        if (rows_can && (chunk_rows > chunk_panels * KERNEL_PANEL || !panels_can))
+        if (rows_can && (chunk_rows * COLUMNS_A_ROW > chunk_panels * KERNEL_PANEL || !panels_can))
             job->row_chunks *= 2;
         else if (panels_can)
             job->panel_chunks *= 2;
         else
             break;
     }
+}
+
+void cpu_linear_announce(struct thread_pool *pool, const struct cpu_matrix *next, int64_t rows)
+{
+    if (next == NULL || rows > ANNOUNCED_ROWS)
+        thread_pool_set_ahead(pool, NULL, 0, 0);
+    else
+        thread_pool_set_ahead(pool, next->data, kernel_panel_bytes(next->type, next->inputs),
+                              divide_up(next->outputs, KERNEL_PANEL));
 }
 
 void cpu_linear_run(struct thread_pool *pool, const struct kernels *kernels,
@@ -171,8 +182,9 @@ void cpu_matrix_pack_into(struct cpu_matrix *matrix, void *memory, float *scratc
                           enum kernel_type type, int64_t outputs, int64_t inputs,
                           cpu_matrix_reader *read, void *context)
 {
-    *matrix = (struct cpu_matrix){type, outputs, inputs, memory,
-                                  kernel_packed_bytes(type, outputs, inputs)};
+    *matrix =
+        (struct cpu_matrix){.type = type, .outputs = outputs, .inputs = inputs, .data = memory};
+    matrix->bytes = kernel_packed_bytes(type, outputs, inputs);
     struct pack_job job = {.kernels = kernels, .matrix = matrix, .read = read, .context = context};
     job.scratch = scratch;
     job.panels = divide_up(outputs, KERNEL_PANEL);

@@ -16,6 +16,7 @@ struct cpu_matrix {
     int64_t outputs, inputs;
     void *data;
     size_t bytes;
+    const struct cpu_matrix *next; /* that a decode step reads after this one; NULL: unknown */
 };
 
 /* Rows (outputs) [first, first + count) as float32 into out [count, inputs]; called from all
@@ -41,6 +42,10 @@ void cpu_matrix_pack_into(struct cpu_matrix *matrix, void *memory, float *scratc
 void cpu_linear_prepare(struct thread_pool *pool, const struct kernels *kernels,
                         enum kernel_type type, const float *x, int64_t x_stride, int64_t rows,
                         int64_t inputs, void *out);
+
+/* Tells the pool that `next` (NULL: nobody knows what) is read after the next call, for `rows`
+ * rows: few wait for memory, which threads that have nothing to do then begin to read. */
+void cpu_linear_announce(struct thread_pool *pool, const struct cpu_matrix *next, int64_t rows);
 
 /* The whole call for `rows` rows, over all threads. */
 void cpu_linear_run(struct thread_pool *pool, const struct kernels *kernels,

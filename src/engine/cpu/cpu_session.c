@@ -79,17 +79,31 @@ static void plan_experts(struct cpu_plan *plan, const struct architecture *a)
     plan->gathered = place(plan, plan->chunk_rows * a->hidden_size, sizeof(float));
 }
 
+/* Partial results of attention at once, whatever number of rows a pass has: a prefill's passes may
+ * hold fewer rows than the batch, whose keys are then cut into more parts. */
+static int64_t count_partials(const struct engine *engine, int64_t batch, int64_t capacity)
+{
+    const struct architecture *a = engine->architecture;
+    int threads = thread_pool_thread_count(engine->pool);
+    int64_t most = 0;
+    for (int64_t rows = 1; rows <= batch; rows++) {
+        int64_t items = rows * a->kv_head_count;
+        int64_t splits = attention_split_count(items, capacity, threads);
+        if (splits == 1) /* more rows are cut no more */
+            break;
+        most = larger(most, items * splits);
+    }
+    return most;
+}
+
 /* Scratch of the attention kernel: it is called with as many positions as one block holds. */
 static void plan_attention(struct cpu_plan *plan, const struct engine *engine, int64_t batch)
 {
     const struct architecture *a = engine->architecture;
     int threads = thread_pool_thread_count(engine->pool);
     int64_t group = a->head_count / a->kv_head_count;
-    int64_t items = batch * a->kv_head_count;
-    plan->splits = attention_split_count(items, plan->capacity, threads);
-    if (plan->splits > 1)
-        plan->partials =
-            place(plan, items * plan->splits * group, (size_t)(a->head_dim + 2) * sizeof(float));
+    plan->partials = place(plan, count_partials(engine, batch, plan->capacity) * group,
+                           (size_t)(a->head_dim + 2) * sizeof(float));
     size_t floats =
         kernel_attention_workspace_floats(attention_block_positions(group), group, a->head_dim);
     plan->attention_stride = (floats * sizeof(float) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;

@@ -301,6 +301,40 @@ static void load_all(struct loader *loader)
     engine->embedding = table.matrix;
 }
 
+static void link_projection(struct cpu_projection *projection, struct cpu_matrix **last)
+{
+    (*last)->next = &projection->matrix;
+    *last = &projection->matrix;
+    for (int i = 0; i < projection->more_count; i++) {
+        (*last)->next = &projection->more[i];
+        *last = &projection->more[i];
+    }
+}
+
+/* Tells every matrix which one is read after it. Which experts come next nobody knows. */
+static void link_matrices(struct engine *engine)
+{
+    const struct architecture *a = engine->architecture;
+    struct cpu_matrix nothing;
+    struct cpu_matrix *last = &engine->head.matrix;
+    for (int64_t i = 0; i < a->layer_count; i++) {
+        struct cpu_layer *layer = &engine->layers[i];
+        link_projection(&layer->qkv, &last);
+        if (a->parallel_block && layer->experts == NULL)
+            link_projection(&layer->gate_up, &last);
+        link_projection(&layer->attention_output, &last);
+        if (layer->experts != NULL) {
+            link_projection(&layer->router, &last);
+            last = &nothing;
+            continue;
+        }
+        if (!a->parallel_block)
+            link_projection(&layer->gate_up, &last);
+        link_projection(&layer->down, &last);
+    }
+    last->next = &engine->head.matrix;
+}
+
 static int allocate_tables(struct engine *engine, struct error *error)
 {
     const struct architecture *a = engine->architecture;
@@ -352,6 +386,7 @@ int engine_weights_load(struct engine *engine, const struct model *model,
     loader.parameters = architecture_parameter_count(engine->architecture);
     loader.start_s = loader.noticed_s = clock_now_s(engine->clock);
     load_all(&loader);
+    link_matrices(engine);
     give_notice(&loader, true);
     memory_unmap(scratch, scratch_bytes);
     return 0;
