@@ -150,6 +150,10 @@ static inline int32_t grouped_value(struct grouped_format format, const uint8_t 
 
 /* grouped_pack_c.c */
 void grouped_pack_floats(const float *rows, int64_t count, int64_t inputs, void *panel);
+/* 4 bits for one group; its scale comes back. The integers of fewer than 32 inputs end in 8s. */
+uint16_t grouped_quantise(const float *x, int64_t count, uint8_t values[GROUP_INPUTS]);
+/* grouped_pack_avx2.c: the same bytes as grouped_pack_floats. */
+void grouped_pack_floats_avx2(const float *rows, int64_t count, int64_t inputs, void *panel);
 void grouped_unpack_column(enum kernel_type type, const void *panel, int64_t inputs, int64_t column,
                            float *out);
 void grouped_prepare_c(const float *x, int64_t x_stride, int64_t rows, int64_t inputs, void *out);

@@ -81,7 +81,7 @@ static void round_group(const float *x, int64_t count, float scale, uint8_t *val
 
 /* The value of largest magnitude becomes -8; then, the integers being chosen, the scale is the one
  * that leaves the least squared error. */
-static uint16_t quantise_group(const float *x, int64_t count, uint8_t *values)
+uint16_t grouped_quantise(const float *x, int64_t count, uint8_t values[GROUP_INPUTS])
 {
     float extreme = 0.0F;
     memset(values, 8, GROUP_INPUTS);
@@ -114,7 +114,7 @@ void grouped_pack_floats(const float *rows, int64_t count, int64_t inputs, void 
         for (int64_t c = 0; c < count; c++) {
             uint8_t values[GROUP_INPUTS];
             int64_t width = kernel_smaller(GROUP_INPUTS, inputs - first);
-            group.super[c] = quantise_group(rows + c * inputs + first, width, values);
+            group.super[c] = grouped_quantise(rows + c * inputs + first, width, values);
             put_values(format, group.integers, c, values, GROUP_INPUTS);
         }
     }

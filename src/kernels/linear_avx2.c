@@ -18,6 +18,7 @@ static void linear_avx2(const struct linear_call *call, int64_t row_first, int64
 
 void linear_fill_avx2(struct kernels *table)
 {
+    table->pack_panel = linear_pack_panel_avx2;
     table->prepare = linear_prepare_avx2;
     table->linear = linear_avx2;
 }

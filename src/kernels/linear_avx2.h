@@ -16,6 +16,13 @@ void linear_dequantise_avx2(const struct linear_tile *tile, float *sums);
 void linear_prepare_avx2(enum kernel_type type, const float *x, int64_t x_stride, int64_t rows,
                          int64_t inputs, void *out);
 
+/* max |x|, NaN when any is NaN. */
+float linear_largest_magnitude_avx2(const float *x, int64_t count);
+
+/* Packs a panel of any type; the same bytes as linear_pack_panel_c. */
+void linear_pack_panel_avx2(enum kernel_type type, const float *rows, int64_t count, int64_t inputs,
+                            void *panel);
+
 enum { LINEAR_TALL_ROWS = 6 };
 
 /* One input of `rows` rows, rows from the fourth on at x_more, times 16 widened weights. Inlined:

@@ -1,5 +1,5 @@
-/* Packs weights and prepares activations, all types, in plain C: done once a model or on a
- * small share of the data, so the compiler's own vectors are enough except in `prepare`. */
+/* Packs weights and prepares activations, all types, in plain C: the definition of both, and what
+ * vector code (linear_pack_avx2.c, linear_prepare_*.c) leaves over. */
 #include "kernels/linear_internal.h"
 
 #include <math.h>
@@ -9,24 +9,25 @@
 #include "kernels/grouped.h"
 #include "kernels/linear_c.h"
 
-static void pack_f32(const float *rows, int64_t count, int64_t inputs, float *out)
+static void pack_f32(const float *rows, int64_t count, int64_t inputs, int64_t first, float *out)
 {
-    for (int64_t k = 0; k < inputs; k++)
+    for (int64_t k = first; k < inputs; k++)
         for (int64_t c = 0; c < KERNEL_PANEL; c++)
             out[k * KERNEL_PANEL + c] = c < count ? rows[c * inputs + k] : 0.0F;
 }
 
-static void pack_f16(const float *rows, int64_t count, int64_t inputs, uint16_t *out)
+static void pack_f16(const float *rows, int64_t count, int64_t inputs, int64_t first, uint16_t *out)
 {
-    for (int64_t k = 0; k < inputs; k++)
+    for (int64_t k = first; k < inputs; k++)
         for (int64_t c = 0; c < KERNEL_PANEL; c++)
             out[k * KERNEL_PANEL + c] = c < count ? f16_from_float(rows[c * inputs + k]) : 0;
 }
 
-static void pack_bf16(const float *rows, int64_t count, int64_t inputs, uint16_t *out)
+static void pack_bf16(const float *rows, int64_t count, int64_t inputs, int64_t first,
+                      uint16_t *out)
 {
     int64_t padded = 2 * linear_steps(KERNEL_BF16, inputs);
-    for (int64_t k = 0; k < padded; k++)
+    for (int64_t k = first; k < padded; k++)
         for (int64_t c = 0; c < KERNEL_PANEL; c++) {
             bool inside = c < count && k < inputs;
             out[(k / 2 * KERNEL_PANEL + c) * 2 + k % 2] =
@@ -55,6 +56,18 @@ float linear_quantising_factor(float largest)
     return largest > 0 && isfinite(largest) && isfinite(factor) ? factor : 0.0F;
 }
 
+int32_t linear_pack_row_i8(const float *row, int64_t inputs, float factor, int64_t first,
+                           int64_t column, int8_t *out)
+{
+    int32_t sum = 0;
+    for (int64_t k = first; k < inputs && factor > 0; k++) {
+        int8_t quantised = (int8_t)lrintf(row[k] * factor);
+        out[(k / 4 * KERNEL_PANEL + column) * 4 + k % 4] = quantised;
+        sum += quantised;
+    }
+    return sum;
+}
+
 static void pack_i8(const float *rows, int64_t count, int64_t inputs, int8_t *out)
 {
     int64_t padded = 4 * linear_steps(KERNEL_I8, inputs);
@@ -65,38 +78,37 @@ static void pack_i8(const float *rows, int64_t count, int64_t inputs, int8_t *ou
         const float *row = rows + c * inputs;
         float largest = linear_largest_magnitude(row, inputs);
         float factor = linear_quantising_factor(largest);
-        int32_t sum = 0;
-        for (int64_t k = 0; k < inputs && factor > 0; k++) {
-            int8_t quantised = (int8_t)lrintf(row[k] * factor);
-            out[(k / 4 * KERNEL_PANEL + c) * 4 + k % 4] = quantised;
-            sum += quantised;
-        }
         scales[c] = largest / 127.0F;
-        corrections[c] = 128 * sum;
+        corrections[c] = 128 * linear_pack_row_i8(row, inputs, factor, 0, c, out);
+    }
+}
+
+void linear_pack_rest(enum kernel_type type, const float *rows, int64_t count, int64_t inputs,
+                      int64_t first, void *panel)
+{
+    switch (type) {
+    case KERNEL_F16:
+        pack_f16(rows, count, inputs, first, panel);
+        break;
+    case KERNEL_BF16:
+        pack_bf16(rows, count, inputs, first, panel);
+        break;
+    case KERNEL_F32:
+    default:
+        pack_f32(rows, count, inputs, first, panel);
+        break;
     }
 }
 
 void linear_pack_panel_c(enum kernel_type type, const float *rows, int64_t count, int64_t inputs,
                          void *panel)
 {
-    switch (type) {
-    case KERNEL_F16:
-        pack_f16(rows, count, inputs, panel);
-        break;
-    case KERNEL_BF16:
-        pack_bf16(rows, count, inputs, panel);
-        break;
-    case KERNEL_I8:
+    if (type == KERNEL_I8)
         pack_i8(rows, count, inputs, panel);
-        break;
-    case KERNEL_Q4_0:
+    else if (type == KERNEL_Q4_0)
         grouped_pack_floats(rows, count, inputs, panel);
-        break;
-    case KERNEL_F32:
-    default:
-        pack_f32(rows, count, inputs, panel);
-        break;
-    }
+    else
+        linear_pack_rest(type, rows, count, inputs, 0, panel);
 }
 
 /* One weight of a panel as float32. */

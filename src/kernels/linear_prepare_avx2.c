@@ -55,6 +55,14 @@ static float largest_magnitude(const float *x, int64_t count)
     return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
 }
 
+float linear_largest_magnitude_avx2(const float *x, int64_t count)
+{
+    int64_t whole = count / 8 * 8;
+    float largest = largest_magnitude(x, whole);
+    float rest = linear_largest_magnitude(x + whole, count - whole);
+    return rest > largest || isnan(rest) ? rest : largest;
+}
+
 /* Thirty-two inputs a turn; the packs interleave octets, which the permutation undoes. */
 static int64_t quantise(const float *x, int64_t inputs, float factor, uint8_t *out)
 {
@@ -76,11 +84,7 @@ static int64_t quantise(const float *x, int64_t inputs, float factor, uint8_t *o
 
 static void prepare_i8(const float *x, int64_t inputs, char *row)
 {
-    int64_t whole = inputs / 8 * 8;
-    float largest = largest_magnitude(x, whole);
-    float rest = linear_largest_magnitude(x + whole, inputs - whole);
-    if (rest > largest || isnan(rest))
-        largest = rest;
+    float largest = linear_largest_magnitude_avx2(x, inputs);
     float factor = linear_quantising_factor(largest);
     float scale = isfinite(largest) ? largest / 127.0F : NAN;
     memcpy(row, &scale, sizeof scale);

@@ -1,5 +1,5 @@
 /* What loading takes while it goes on: hardly more memory than the weights that it leaves. */
-#include "engine_fixture.h"
+#include "engine/loading_bench.h"
 
 #include <stdarg.h>
 #include <unistd.h>
@@ -128,8 +128,17 @@ static void test_peak_of_loading(void **state)
     (void)rmdir(folder);
 }
 
-int main(void)
+int main(int argument_count, char **arguments)
 {
+    if (argument_count > 2 && strcmp(arguments[1], "--bench") == 0) {
+        int rounds = argument_count > 3 ? atoi(arguments[3]) : 5;
+        bench_loading(arguments[2],
+                      rounds < 1                  ? 1
+                      : rounds > BENCH_ROUNDS_MAX ? BENCH_ROUNDS_MAX
+                                                  : rounds,
+                      argument_count > 4 ? arguments[4] : "auto");
+        return 0;
+    }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_peak_of_loading)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
