@@ -9,7 +9,7 @@
 
 /* A transposed tensor is turned in tiles: a tile's rows are read whole, and every line of the
  * output is written whole. */
-enum { TILE_INPUTS = 16, TILE_OUTPUTS = 32 };
+enum { TILE_INPUTS = 16, TILE_OUTPUTS = 256 };
 
 static const struct weight_source *find(const struct model *model, struct weight_id id)
 {

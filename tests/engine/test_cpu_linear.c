@@ -21,8 +21,9 @@ static float x_at(int64_t row, int64_t column)
 static void read_rows(void *context, int64_t first, int64_t count, float *out)
 {
     const struct source *source = context;
-    assert_true(first % KERNEL_PANEL == 0 && count >= 1 && count <= KERNEL_PANEL);
+    assert_true(first % KERNEL_PANEL == 0 && count >= 1);
     assert_true(first + count <= source->outputs);
+    assert_true(count * source->inputs <= cpu_pack_floats(source->inputs));
     for (int64_t i = 0; i < count * source->inputs; i++)
         out[i] = weight_at(first + i / source->inputs, i % source->inputs);
 }

@@ -136,7 +136,8 @@ int main(int argument_count, char **arguments)
                       rounds < 1                  ? 1
                       : rounds > BENCH_ROUNDS_MAX ? BENCH_ROUNDS_MAX
                                                   : rounds,
-                      argument_count > 4 ? arguments[4] : "auto");
+                      argument_count > 4 ? arguments[4] : "auto",
+                      argument_count > 5 ? arguments[5] : NULL);
         return 0;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_peak_of_loading)};

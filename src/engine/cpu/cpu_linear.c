@@ -13,6 +13,8 @@ enum {
     ANNOUNCED_ROWS = 28,           /* from here on products take longer than memory */
     ROWS_A_CHUNK_MIN = 28,         /* weights are read again for every chunk of rows */
     PREPARE_FLOATS_A_CHUNK = 8192, /* fewer are faster on one thread */
+    PACK_PANELS_MAX = 8,           /* read at once: a transposed tensor gives its columns in runs */
+    PACK_BYTES = 1 << 20,          /* of their rows that a core's cache holds */
 };
 
 static int64_t divide_up(int64_t a, int64_t b)
@@ -156,24 +158,41 @@ struct pack_job {
     struct cpu_matrix *matrix;
     cpu_matrix_reader *read;
     void *context;
-    float *scratch; /* [threads][KERNEL_PANEL, inputs] */
+    float *scratch; /* [threads][cpu_pack_floats()] */
     int64_t panels;
     int64_t chunks;
 };
+
+/* Of one thread, read before they are packed. */
+static int64_t panels_at_once(int64_t inputs)
+{
+    int64_t panel_bytes = KERNEL_PANEL * inputs * (int64_t)sizeof(float);
+    return clamp(PACK_BYTES / panel_bytes, 1, PACK_PANELS_MAX);
+}
+
+int64_t cpu_pack_floats(int64_t inputs)
+{
+    return panels_at_once(inputs) * KERNEL_PANEL * inputs;
+}
 
 static void pack_chunk(void *context, int64_t chunk, int thread)
 {
     const struct pack_job *job = context;
     const struct cpu_matrix *matrix = job->matrix;
-    float *rows = job->scratch + (int64_t)thread * KERNEL_PANEL * matrix->inputs;
-    size_t panel_bytes = kernel_panel_bytes(matrix->type, matrix->inputs);
+    int64_t inputs = matrix->inputs;
+    float *rows = job->scratch + (int64_t)thread * cpu_pack_floats(inputs);
+    size_t panel_bytes = kernel_panel_bytes(matrix->type, inputs);
+    int64_t step = panels_at_once(inputs);
     int64_t end = job->panels * (chunk + 1) / job->chunks;
-    for (int64_t panel = job->panels * chunk / job->chunks; panel < end; panel++) {
+    for (int64_t panel = job->panels * chunk / job->chunks; panel < end;) {
         int64_t first = panel * KERNEL_PANEL;
-        int64_t count = clamp(matrix->outputs - first, 1, KERNEL_PANEL);
+        int64_t last = panel + step < end ? panel + step : end;
+        int64_t count = clamp(matrix->outputs, first, last * KERNEL_PANEL) - first;
         job->read(job->context, first, count, rows);
-        job->kernels->pack_panel(matrix->type, rows, count, matrix->inputs,
-                                 (char *)matrix->data + (size_t)panel * panel_bytes);
+        for (int64_t done = 0; panel < last; panel++, done += KERNEL_PANEL)
+            job->kernels->pack_panel(matrix->type, rows + done * inputs,
+                                     clamp(count - done, 1, KERNEL_PANEL), inputs,
+                                     (char *)matrix->data + (size_t)panel * panel_bytes);
     }
 }
 
@@ -199,7 +218,7 @@ int cpu_matrix_pack(struct cpu_matrix *matrix, struct thread_pool *pool,
 {
     *matrix = (struct cpu_matrix){0};
     size_t scratch_bytes =
-        (size_t)thread_pool_thread_count(pool) * KERNEL_PANEL * (size_t)inputs * sizeof(float);
+        (size_t)thread_pool_thread_count(pool) * (size_t)cpu_pack_floats(inputs) * sizeof(float);
     void *scratch = NULL, *memory = NULL;
     if (memory_map(&scratch, scratch_bytes, error) < 0 ||
         memory_map(&memory, kernel_packed_bytes(type, outputs, inputs), error) < 0) {

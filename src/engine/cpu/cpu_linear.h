@@ -20,7 +20,7 @@ struct cpu_matrix {
 };
 
 /* Rows (outputs) [first, first + count) as float32 into out [count, inputs]; called from all
- * threads at once. `count` is at most KERNEL_PANEL, `first` a multiple of it. */
+ * threads at once. `first` is a multiple of KERNEL_PANEL, `count` at most a few of it. */
 typedef void cpu_matrix_reader(void *context, int64_t first, int64_t count, float *out);
 
 /* Packs in parallel; pages are first touched by the threads that share the reading later.
@@ -31,11 +31,14 @@ int cpu_matrix_pack(struct cpu_matrix *matrix, struct thread_pool *pool,
 void cpu_matrix_free(struct cpu_matrix *matrix);
 
 /* The same into memory of the caller (kernel_packed_bytes(), aligned to a cache line), which
- * must not be freed through the matrix; scratch: [threads][KERNEL_PANEL, inputs]. */
+ * must not be freed through the matrix; scratch: [threads][cpu_pack_floats(inputs)]. */
 void cpu_matrix_pack_into(struct cpu_matrix *matrix, void *memory, float *scratch,
                           struct thread_pool *pool, const struct kernels *kernels,
                           enum kernel_type type, int64_t outputs, int64_t inputs,
                           cpu_matrix_reader *read, void *context);
+
+/* Floats that a thread reads before it packs them: KERNEL_PANEL rows or several times as many. */
+int64_t cpu_pack_floats(int64_t inputs);
 
 /* kernels->prepare over the threads: x [rows, inputs] made ready as `type` in out, of
  * kernel_prepared_bytes(). Not needed for KERNEL_F32, whose calls take x itself. */

@@ -28,8 +28,8 @@ struct loader {
     bool is_measuring; /* nothing is read yet: what will be taken is added up */
     size_t bytes_used; /* of engine->memory */
     bool overflow;
-    int64_t inputs_max; /* of all matrices */
-    float *scratch;     /* [threads][KERNEL_PANEL, inputs_max] */
+    int64_t scratch_floats; /* of a thread, for the widest matrix */
+    float *scratch;         /* [threads][scratch_floats] */
     double start_s, noticed_s;
     int64_t parameters_done, parameters;
     double matrix_bytes, matrix_elements; /* of all but a table of its own for the embedding */
@@ -102,8 +102,8 @@ static void load_stack(struct loader *loader, struct cpu_matrix *matrix, enum ke
         outputs += weight_rows(loader->model, stack->parts[i]);
     int64_t inputs = weight_columns(loader->model, stack->parts[0]);
     void *memory = take(loader, kernel_packed_bytes(type, outputs, inputs));
-    if (inputs > loader->inputs_max)
-        loader->inputs_max = inputs;
+    if (cpu_pack_floats(inputs) > loader->scratch_floats)
+        loader->scratch_floats = cpu_pack_floats(inputs);
     if (loader->is_measuring) {
         loader->matrix_bytes += (double)kernel_packed_bytes(type, outputs, inputs);
         loader->matrix_elements += (double)outputs * (double)inputs;
@@ -376,8 +376,8 @@ int engine_weights_load(struct engine *engine, const struct model *model,
     code = allocate_weights(engine, &loader, error);
     if (code != 0)
         goto fail;
-    scratch_bytes = (size_t)thread_pool_thread_count(engine->pool) * KERNEL_PANEL *
-                    (size_t)loader.inputs_max * sizeof(float);
+    scratch_bytes = (size_t)thread_pool_thread_count(engine->pool) * (size_t)loader.scratch_floats *
+                    sizeof(float);
     code = memory_map(&scratch, scratch_bytes, error);
     if (code != 0)
         goto fail;
