@@ -35,7 +35,8 @@ linear_multiply_add_loaded_avx512(__m512 *sum, __m512 value, __m512 weight)
     __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(weight), "v"(value));
 }
 
-/* Fetches what `steps` steps of a tile are to fetch. Steps that share a line do it once. */
+/* Fetches what `steps` steps of a tile are to fetch. Steps of at
+ * most a line fetch one line each, longer ones two. */
 static inline __attribute__((always_inline)) void
 linear_prefetch_avx512(const char *ahead, int64_t ahead_step, const int steps)
 {

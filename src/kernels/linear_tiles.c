@@ -41,7 +41,7 @@ struct plan {
     int64_t pass_tiles;  /* tiles that pass over a panel at a time */
 };
 
-/* How many rows may pass over a panel at a time if they are copied: whole tiles. Where rows in
+/* How many rows are copied at a time, in whole tiles; 0: none. Where rows in
  * place have lower tiles, many very long rows are copied too: for one tile, as long as it is
  * higher than theirs. */
 static int64_t choose_copies(struct plan *plan)
